@@ -1,0 +1,1 @@
+/* A stand-in for the header of mbedTLS that the samples include. */

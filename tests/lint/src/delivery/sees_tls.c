@@ -1,0 +1,4 @@
+/*
+ * sees_tls.c - sees mbedTLS through a header of ours (expect: strangers)
+ */
+#include "wire/leaky.h"

@@ -1,0 +1,2 @@
+/* expect: heads */
+const int pp_headless = 1;
