@@ -1,0 +1,37 @@
+/*
+ * profile_check.h - the sizes of a profile, checked against each other
+ *
+ * Each message names the fix. A size that a profile forgot is an error too.
+ */
+#ifndef PP_PROFILE_CHECK_H
+#define PP_PROFILE_CHECK_H
+
+#if PP_QUEUE_MESSAGES < 1 || PP_QUEUE_MESSAGES > 1000000
+#error "PP_QUEUE_MESSAGES: allowed are 1 to 1000000"
+#endif
+#if PP_QUEUE_WRITERS < PP_INTAKE_SESSIONS + 2
+#error "PP_QUEUE_WRITERS: raise it to PP_INTAKE_SESSIONS + 2 (the API and the drop directory)"
+#endif
+#if PP_RECIPIENTS_MAX < 100 || PP_RECIPIENTS_MAX > 10000
+#error "PP_RECIPIENTS_MAX: RFC 5321 4.5.3.1.8 asks for 100 or more; allowed are 100 to 10000"
+#endif
+#if PP_STORE_STAGE_BYTES % PP_STORE_UNIT_MAX != 0
+#error "PP_STORE_STAGE_BYTES: make it a multiple of PP_STORE_UNIT_MAX"
+#endif
+#if PP_STORE_CHUNK_BYTES < 256 || PP_STORE_CHUNK_BYTES > 32768
+#error "PP_STORE_CHUNK_BYTES: allowed are 256 to 32768"
+#endif
+#if PP_STORE_STAGE_BYTES < PP_STORE_CHUNK_BYTES + PP_STORE_UNIT_MAX
+#error "PP_STORE_STAGE_BYTES: a whole record must fit; raise it above PP_STORE_CHUNK_BYTES + PP_STORE_UNIT_MAX"
+#endif
+#if PP_LINK_IN_BYTES < 4096 || PP_LINK_OUT_BYTES < 4096
+#error "PP_LINK_IN_BYTES, PP_LINK_OUT_BYTES: a reply line and an AUTH line need 4096 or more"
+#endif
+#if PP_TLS_ARENA_BYTES < PP_TLS_IN_BYTES + PP_TLS_OUT_BYTES + 12 * 1024
+#error "PP_TLS_ARENA_BYTES: raise it to both record buffers and 12 KiB for the handshake"
+#endif
+#if PP_SMARTHOSTS < 1 || PP_PINS < 1 || PP_DNS_ADDRESSES < 1 || PP_DELIVERY_SESSIONS < 1
+#error "PP_SMARTHOSTS, PP_PINS, PP_DNS_ADDRESSES, PP_DELIVERY_SESSIONS: at least 1 of each"
+#endif
+
+#endif

@@ -1,0 +1,56 @@
+/*
+ * profile_host.h - sizes for a daemon on Linux: a router, a NAS, a PC
+ *
+ * Every pool of the relay is sized here. Costs are RAM; pages that are never touched cost a
+ * Linux machine nothing.
+ */
+#ifndef PP_PROFILE_HOST_H
+#define PP_PROFILE_HOST_H
+
+/* Messages waiting in the queue. 1 to 1,000,000; about 150 bytes each. */
+#define PP_QUEUE_MESSAGES 16384
+/* Messages being taken in at once, whatever the way in. 1 to 64; about 256 bytes each. */
+#define PP_QUEUE_WRITERS 20
+/* Recipients of one message. 100 to 10000 (RFC 5321 4.5.3.1.8); 2 bytes each a delivery. */
+#define PP_RECIPIENTS_MAX 1000
+
+/* Largest program unit of the flash. 1 to 4096 bytes; one buffer of this size. */
+#define PP_STORE_UNIT_MAX 512
+/* Bytes gathered before they are programmed; a multiple of PP_STORE_UNIT_MAX. */
+#define PP_STORE_STAGE_BYTES 65536
+/* Payload of one record at the most: a chunk of a message. 256 to 32768; two buffers. */
+#define PP_STORE_CHUNK_BYTES 4096
+
+/* Connections in from submit.sock. 1 to 64; about 20 KiB each. */
+#define PP_INTAKE_SESSIONS 16
+/* Connections of control.sock. */
+#define PP_CONTROL_SESSIONS 4
+/* Connections out at once. 1 to 16; about 150 KiB each with TLS. */
+#define PP_DELIVERY_SESSIONS 4
+
+/* Buffers of one connection. Not less than 1024 (512 of a line, 2.7 KiB of AUTH need more). */
+#define PP_LINK_IN_BYTES 16384
+#define PP_LINK_OUT_BYTES 32768
+
+/* TLS record buffers inside mbedTLS. In: 16384 takes any peer's record. */
+#define PP_TLS_IN_BYTES 16384
+#define PP_TLS_OUT_BYTES 16384
+/*
+ * Arena of one TLS connection, a multiple of 16. Measured with the record buffers above: 53 KiB
+ * with a P-256 certificate, 61 KiB with an RSA-4096 chain of four and its root, 78 KiB with the
+ * longest chain that a handshake message holds.
+ */
+#define PP_TLS_ARENA_BYTES (96 * 1024)
+/* What mbedTLS needs besides (PSA, reading the CA file), a multiple of 16. Measured: 1 KiB. */
+#define PP_TLS_SHARED_ARENA_BYTES (8 * 1024)
+/* The CA file as DER, all together, and how many certificates. */
+#define PP_CA_STORE_BYTES (512 * 1024)
+#define PP_CA_COUNT 512
+
+/* Smarthosts in the configuration, pins of each. */
+#define PP_SMARTHOSTS 4
+#define PP_PINS 8
+/* Addresses tried of one host name. */
+#define PP_DNS_ADDRESSES 8
+
+#endif

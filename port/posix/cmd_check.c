@@ -1,0 +1,127 @@
+/*
+ * cmd_check.c - `pinpost check`: is the configuration all right?
+ *
+ * Job:      load all of it as `run` would, CAs too; say what it comes to, and what is allowed but
+ *           unwise.
+ * Not here: whether the smarthost agrees (cmd_test.c).
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/time.h"
+#include "cmd.h"
+#include "trust_file.h"
+
+static const char usage[] =
+    "usage: pinpost [-c FILE] check\n"
+    "\n"
+    "Exit status: 0 all right; 78 something is wrong, and every problem was "
+    "printed.\n";
+
+static int check_cas(const struct pp_cmd_context *context)
+{
+    char words[400];
+
+    if (pp_trust_file_load(&context->config, words, sizeof(words)) != PP_OK) {
+        pp_cmd_say(context, "%s: %s", context->config_path_z, words);
+        return EX_CONFIG;
+    }
+    if (context->config.smarthosts[0].tls.level >= PP_TLS_VERIFY) {
+        (void)printf("  %-11s%s\n", "CAs", context->config.ca_file);
+    }
+    return EX_OK;
+}
+
+static void show_smarthost(const struct pp_smarthost_config *host)
+{
+    (void)printf("  %-11s%s:%u, tls = %s, policy = %s", "smarthost", host->host, host->port,
+                 host->tls.level == PP_TLS_NONE      ? "none"
+                 : host->tls.mode == PP_TLS_IMPLICIT ? "implicit"
+                                                     : "starttls",
+                 pp_tls_level_name(host->tls.level));
+    if (host->tls.pin_count > 0) {
+        (void)printf(", %u %s", host->tls.pin_count, host->tls.pin_count == 1 ? "pin" : "pins");
+    }
+    if (host->user[0] != '\0') {
+        (void)printf(", login as %s\n", host->user);
+    } else {
+        (void)printf(", no login\n");
+    }
+}
+
+static void show_queue(const struct pp_config *config)
+{
+    char expire[48];
+    struct pp_writer w;
+
+    pp_writer_init(&w, expire, sizeof(expire) - 1);
+    if (config->queue.expire_ms == 0) {
+        pp_put_z(&w, "never given up");
+    } else {
+        pp_put_z(&w, "given up after ");
+        pp_put_span(&w, config->queue.expire_ms);
+    }
+    expire[w.len] = '\0';
+    (void)printf("  %-11s%s: %llu KiB, messages up to %llu KiB, %s\n", "queue", config->queue.path,
+                 (unsigned long long)config->queue.size_bytes / 1024,
+                 (unsigned long long)config->queue.message_limit_bytes / 1024, expire);
+}
+
+static void show_identity(const struct pp_config *config)
+{
+    (void)printf("  %-11s%s, from %s, to %s\n", "identity", config->identity.hostname,
+                 config->identity.from[0] != '\0' ? config->identity.from : "(not given)",
+                 config->identity.to[0] != '\0' ? config->identity.to : "(nobody by default)");
+}
+
+static void warn(const struct pp_config *config)
+{
+    const struct pp_smarthost_config *host = &config->smarthosts[0];
+
+    if (host->tls.level == PP_TLS_NONE) {
+        (void)printf("  warning: policy = none sends mail%s in the clear\n",
+                     host->user[0] != '\0' ? " and password" : "");
+    } else if (host->tls.level == PP_TLS_ENCRYPT) {
+        (void)printf("  warning: policy = encrypt trusts whoever answers\n");
+    }
+    if (config->identity.from[0] == '\0') {
+        (void)printf("  warning: [identity] from is not given; many smarthosts want the account's "
+                     "address there\n");
+    }
+    if (config->identity.to[0] == '\0') {
+        (void)printf(
+            "  warning: [identity] to is not given: an alert has to name its recipients\n");
+    }
+    if (config->identity.domain[0] == '\0') {
+        (void)printf("  warning: [identity] domain is not given: mail for `root` is refused\n");
+    }
+}
+
+int pp_cmd_check(struct pp_cmd_context *context, int argc, char **argv)
+{
+    int status;
+
+    if (argc > 1) {
+        bool help = strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0;
+        if (!help) {
+            pp_cmd_say(context, "check: takes no argument; `pinpost check --help`");
+        } else {
+            (void)fputs(usage, stdout);
+        }
+        return help ? EX_OK : EX_USAGE;
+    }
+    status = pp_cmd_load(context);
+    if (status != EX_OK) {
+        return status;
+    }
+    (void)printf("%s:\n", context->config_path_z);
+    show_identity(&context->config);
+    show_smarthost(&context->config.smarthosts[0]);
+    show_queue(&context->config);
+    status = check_cas(context);
+    warn(&context->config);
+    if (status == EX_OK) {
+        (void)printf("all right\n");
+    }
+    return status;
+}

@@ -1,0 +1,330 @@
+/*
+ * drop_take.c - mail that waited in the drop directory comes in
+ *
+ * Job:      a pass over the directory in bounded pieces; files of strangers are opened with care:
+ * no links, no devices, no fifos, one name only. Not here: the header of a file (drop_header.c).
+ * Follows:  drop.h
+ */
+#include "drop_take.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/time.h"
+
+#define LOOK_EVERY_MS  2000
+#define STALLED_MS     30000
+#define PIECES_A_TURN  8  /* of content, 16 KiB each */
+#define ENTRIES_A_TURN 32 /* names looked at */
+
+/* ---- log ---- */
+
+static void log_file(const struct pp_drop_take *d, enum pp_log_level level, const char *event_z,
+                     const char *name_z, const char *words_z)
+{
+    struct pp_log_line line;
+
+    pp_log_begin(&line, d->log, level, 0, event_z);
+    pp_log_z(&line, "file", name_z);
+    pp_log_z(&line, "error", words_z);
+    pp_log_end(&line);
+}
+
+/* ---- what becomes of a file ---- */
+
+static void put_aside(struct pp_drop_take *d, const char *name_z, const char *words_z)
+{
+    char bad[PP_DROP_NAME_LEN + 1];
+
+    memcpy(bad, name_z, sizeof bad);
+    memcpy(bad, PP_DROP_BAD, strlen(PP_DROP_BAD));
+    if (renameat(d->directory, name_z, d->directory, bad) != 0)
+        d->stalled = true; /* or it would be tried again and again */
+    log_file(d, PP_LOG_ERROR, "drop_refused", bad, words_z);
+}
+
+static void end_file(struct pp_drop_take *d)
+{
+    if (d->submit)
+        pp_submit_abort(d->submit);
+    d->submit = NULL;
+    if (d->reader.fd >= 0)
+        close(d->reader.fd);
+    d->reader.fd = -1;
+}
+
+/* The first two are for the moment; anything else is the file's own fault and stays so. */
+static bool is_passing(enum pp_err err)
+{
+    return err == PP_ERR_FULL || err == PP_ERR_DRY || err == PP_ERR_FLASH || err == PP_ERR_IO ||
+           err == PP_ERR_BUSY || err == PP_ERR_LATER;
+}
+
+static void give_up(struct pp_drop_take *d, enum pp_err err)
+{
+    end_file(d);
+    if (!is_passing(err)) {
+        put_aside(d, d->name, pp_err_text(err));
+        return;
+    }
+    d->stalled = true;
+    log_file(d, PP_LOG_WARN, "drop_waits", d->name, pp_err_text(err));
+}
+
+/* ---- one file ---- */
+
+/* PP_ERR_SYNTAX: nothing that we take; PP_ERR_IO: gone, or not now. */
+static enum pp_err open_file(struct pp_drop_take *d, struct stat *st)
+{
+    int fd =
+        openat(d->directory, d->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return errno == EMFILE || errno == ENFILE ? PP_ERR_IO : PP_ERR_DENIED;
+    if (fstat(fd, st) != 0 || !S_ISREG(st->st_mode) || st->st_nlink != 1) {
+        close(fd);
+        return PP_ERR_SYNTAX;
+    }
+    d->reader.fd = fd;
+    return PP_OK;
+}
+
+static enum pp_err open_submit(struct pp_drop_take *d, const struct stat *st)
+{
+    char origin[32];
+    int len = snprintf(origin, sizeof origin, "uid=%" PRIu32, (uint32_t)st->st_uid);
+    const struct pp_submission submission = {
+        .kind = d->header.kind,
+        .severity = d->header.severity,
+        .sender = d->header.sender,
+        .sender_name = d->header.name,
+        .subject = d->header.subject,
+        .origin = pp_text_n(origin, (size_t)len),
+        .body_8bitmime = d->header.body_8bitmime,
+        .smtputf8 = d->header.smtputf8,
+    };
+    return pp_submit_open(d->relay, &submission, &d->submit);
+}
+
+/* The header once more: the message had to be open for its recipients. */
+static enum pp_err give_recipients(struct pp_drop_take *d)
+{
+    struct pp_text line, value;
+    enum pp_err err = pp_drop_rewind(&d->reader);
+
+    while (err == PP_OK) {
+        err = pp_drop_line(&d->reader, &line);
+        if (err != PP_OK || line.len == 0)
+            break;
+        struct pp_text key = pp_drop_key(line, &value);
+        if (pp_text_equal(key, pp_text_z(PP_DROP_RECIPIENT)))
+            err = pp_submit_recipient(d->submit, value);
+        else if (pp_text_equal(key, pp_text_z(PP_DROP_DEFAULT_TO)))
+            err = pp_submit_default_recipients(d->submit);
+    }
+    return err;
+}
+
+static void begin_file(struct pp_drop_take *d)
+{
+    struct stat st;
+    enum pp_err err = open_file(d, &st);
+
+    if (err == PP_OK)
+        err = pp_drop_header_read(&d->reader, &d->header);
+    if (err == PP_OK)
+        err = open_submit(d, &st);
+    if (err == PP_OK)
+        err = give_recipients(d);
+    if (err != PP_OK)
+        give_up(d, err);
+}
+
+static void seal_file(struct pp_drop_take *d)
+{
+    struct pp_ticket ticket;
+    enum pp_err err = pp_submit_seal(d->submit, &ticket);
+
+    d->submit = NULL;
+    if (err != PP_OK) {
+        give_up(d, err);
+        return;
+    }
+    end_file(d);
+    d->pending[d->pending_count].ticket = ticket;
+    memcpy(d->pending[d->pending_count].name, d->name, sizeof d->name);
+    d->pending_count++;
+}
+
+static void feed_file(struct pp_drop_take *d)
+{
+    const char *bytes;
+    size_t len;
+
+    for (int i = 0; i < PIECES_A_TURN && d->submit; i++) {
+        enum pp_err err = pp_drop_content(&d->reader, &bytes, &len);
+        if (err == PP_OK && len == 0) {
+            seal_file(d);
+            return;
+        }
+        if (err == PP_OK)
+            err = pp_submit_write(d->submit, bytes, len);
+        if (err != PP_OK)
+            give_up(d, err);
+    }
+}
+
+/* ---- what was taken in ---- */
+
+static void look_at_pending(struct pp_drop_take *d)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < d->pending_count; i++) {
+        enum pp_ticket_state state = pp_ticket_state(d->relay, &d->pending[i].ticket);
+        if (state == PP_TICKET_PENDING) {
+            d->pending[kept++] = d->pending[i];
+        } else if (state == PP_TICKET_FAILED) {
+            d->stalled = true;
+        } else if (unlinkat(d->directory, d->pending[i].name, 0) == 0) {
+            d->removed = true;
+        } else {
+            /* Taken again it would be sent twice, over and over. */
+            log_file(d, PP_LOG_ERROR, "drop_stays", d->pending[i].name, strerror(errno));
+            put_aside(d, d->pending[i].name, "it was taken in, but cannot be removed");
+            d->stalled = true;
+        }
+    }
+    d->pending_count = kept;
+}
+
+/* ---- the directory ---- */
+
+static bool has_form(const char *name_z, const char *prefix_z)
+{
+    size_t len = strlen(prefix_z);
+
+    if (strncmp(name_z, prefix_z, len) != 0 || strlen(name_z) != PP_DROP_NAME_LEN)
+        return false;
+    return strspn(name_z + len, "0123456789abcdefABCDEF") == PP_DROP_RANDOM_DIGITS;
+}
+
+/* What a writer left half done: nobody was told that it was taken. */
+static void remove_if_old(const struct pp_drop_take *d, const char *name_z)
+{
+    struct stat st;
+    int64_t now_s = d->port->wall_s(d->port->ctx);
+
+    if (now_s >= 0 && fstatat(d->directory, name_z, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+        now_s - (int64_t)st.st_mtim.tv_sec > PP_DROP_TMP_AGE_S)
+        (void)unlinkat(d->directory, name_z, 0);
+}
+
+/* The next name of the pass; NULL at its end. */
+static const char *next_entry(struct pp_drop_take *d)
+{
+    if (d->entries_at == d->entries_len) {
+        ssize_t n = getdents64(d->directory, d->entries, sizeof d->entries);
+        d->entries_at = 0;
+        d->entries_len = n > 0 ? (size_t)n : 0;
+        if (n <= 0)
+            return NULL;
+    }
+    const struct dirent64 *entry = (const void *)(d->entries + d->entries_at);
+    d->entries_at += entry->d_reclen;
+    return entry->d_name;
+}
+
+static void end_pass(struct pp_drop_take *d, uint64_t now_ms)
+{
+    d->scanning = false;
+    d->entries_at = d->entries_len = 0;
+    if (d->removed)
+        (void)fsync(d->directory);
+    d->removed = false;
+    d->next_ms = now_ms + (d->stalled ? STALLED_MS : LOOK_EVERY_MS);
+}
+
+static void look_at_entries(struct pp_drop_take *d)
+{
+    for (int i = 0; i < ENTRIES_A_TURN; i++) {
+        const char *name_z = next_entry(d);
+        if (!name_z) {
+            d->scanning = false;
+            return;
+        }
+        if (has_form(name_z, PP_DROP_TMP)) {
+            remove_if_old(d, name_z);
+        } else if (has_form(name_z, PP_DROP_NEW)) {
+            memcpy(d->name, name_z, sizeof d->name);
+            begin_file(d);
+            return;
+        }
+    }
+}
+
+static void begin_pass(struct pp_drop_take *d)
+{
+    d->stalled = false;
+    d->entries_at = d->entries_len = 0;
+    d->scanning = lseek(d->directory, 0, SEEK_SET) == 0;
+}
+
+uint64_t pp_drop_turn(struct pp_drop_take *d, uint64_t now_ms)
+{
+    bool in_pass = d->scanning || d->submit || d->pending_count > 0;
+
+    if (!in_pass && now_ms < d->next_ms)
+        return d->next_ms;
+    if (!in_pass)
+        begin_pass(d);
+    look_at_pending(d);
+    if (d->stalled)
+        d->scanning = false;
+    if (d->submit)
+        feed_file(d);
+    else if (d->scanning && d->pending_count < PP_DROP_PENDING)
+        look_at_entries(d);
+    if (d->scanning || d->submit || d->pending_count > 0)
+        return now_ms;
+    end_pass(d, now_ms);
+    return d->next_ms;
+}
+
+void pp_drop_look_now(struct pp_drop_take *d)
+{
+    d->next_ms = 0;
+}
+
+bool pp_drop_drain(struct pp_drop_take *d)
+{
+    end_file(d);
+    d->scanning = false;
+    look_at_pending(d);
+    return d->pending_count == 0;
+}
+
+enum pp_err pp_drop_open(struct pp_drop_take *d, const char *path_z, struct pp_relay *relay,
+                         const struct pp_port *port, const struct pp_log *log)
+{
+    memset(d, 0, sizeof *d);
+    d->relay = relay;
+    d->port = port;
+    d->log = log;
+    d->reader.fd = -1;
+    d->directory = open(path_z, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return d->directory >= 0 ? PP_OK : PP_ERR_IO;
+}
+
+void pp_drop_close(struct pp_drop_take *d)
+{
+    end_file(d);
+    if (d->directory >= 0)
+        close(d->directory);
+    d->directory = -1;
+}

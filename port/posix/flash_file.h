@@ -1,0 +1,46 @@
+/*
+ * flash_file.h - a flash in one file (or block device), flash rules enforced
+ *
+ * Job:      offer a file as struct pp_flash: locked, its space allocated ahead, synced for real.
+ * Not here: what is stored in it (src/store/ring.h).
+ *
+ * Geometry: unit 1 byte, page 4096, block 64 KiB (4 KiB below 4 MiB of file). The erased value
+ * is 00, so that erasing is one call (FALLOC_FL_ZERO_RANGE) that writes nothing and keeps the
+ * space allocated: what was accepted always has room, even on a file system that is full.
+ * Where a file system cannot do that, zeros are written.
+ *
+ * Rules: a program must lie in one page and hit erased bytes only; anything else is a fault of
+ * ours, is said on stderr and fails. Programs are pwrite(); only a sync makes them durable.
+ */
+#ifndef PP_POSIX_FLASH_FILE_H
+#define PP_POSIX_FLASH_FILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "port.h"
+
+#define PP_FLASH_FILE_BYTES_MIN (64u * 1024)
+
+struct pp_flash_file {
+    int fd; /* -1 when closed */
+    uint32_t block_bytes;
+    bool zero_range;  /* the file system can erase by FALLOC_FL_ZERO_RANGE */
+    bool sync_failed; /* once a sync failed nothing written can be trusted: no more succeed */
+    bool unchecked;   /* the owner may set it: programs do not look whether bytes are erased */
+};
+
+/*
+ * Open the file at `path_z`, or make it: `size_bytes` long (rounded up to whole blocks), mode
+ * 0600, allocated, appearing under its name only when it is complete. A file that is there
+ * keeps its size. Symbolic links are not followed. What the file holds is durable on return.
+ *
+ * out       filled in; uses *f, which must stay where it is until pp_flash_file_close()
+ * Returns   0, PP_IO_BUSY (another process has it open), PP_IO_FAILED (errno says why; EINVAL:
+ *           smaller than PP_FLASH_FILE_BYTES_MIN, or neither a file nor a block device)
+ */
+int pp_flash_file_open(struct pp_flash_file *f, const char *path_z, uint64_t size_bytes,
+                       struct pp_flash *out);
+void pp_flash_file_close(struct pp_flash_file *f);
+
+#endif

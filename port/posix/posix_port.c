@@ -1,0 +1,380 @@
+/*
+ * posix_port.c - the world of the relay on Linux: sockets, clocks, log, waiting
+ *
+ * Job:      streams, datagrams and listeners over epoll, without Nagle's delay.
+ * Not here: name servers and hosts (posix_names.c), flash (flash_file.c).
+ */
+#include "posix_port.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "posix_names.h"
+
+#define EVENTS_A_WAIT 32
+
+/* ---- clocks, entropy, log ---- */
+
+static uint64_t now_ms(void *ctx)
+{
+    struct timespec ts;
+
+    (void)ctx;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000u + (uint64_t)ts.tv_nsec / 1000000u;
+}
+
+/* A machine that starts in 1970 does not know the time: nothing before this program was written counts. */
+#define WALL_FLOOR_S 1767225600 /* 2026-01-01 */
+
+static int64_t wall_s(void *ctx)
+{
+    struct timespec ts;
+
+    (void)ctx;
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return ts.tv_sec < WALL_FLOOR_S ? -1 : (int64_t)ts.tv_sec;
+}
+
+static int entropy(void *ctx, uint8_t *out, size_t len)
+{
+    size_t done = 0;
+
+    (void)ctx;
+    while (done < len) {
+        ssize_t n = getrandom(out + done, len - done, 0);
+        if (n < 0 && errno != EINTR) {
+            return -1;
+        }
+        done += n > 0 ? (size_t)n : 0;
+    }
+    return 0;
+}
+
+static void log_line(void *ctx, enum pp_port_log level, const char *line, size_t len)
+{
+    static const int priorities[] = {LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG};
+    static const char *const words[] = {"error", "warn", "info", "debug"};
+    const struct pp_posix_port *p = ctx;
+    struct timespec ts;
+    struct tm tm;
+    char text[1200];
+    int n;
+
+    if (p->to_syslog) {
+        syslog(priorities[level], "%.*s", (int)len, line);
+        return;
+    }
+    clock_gettime(CLOCK_REALTIME, &ts);
+    gmtime_r(&ts.tv_sec, &tm);
+    n = snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ %s %.*s\n",
+                 tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
+                 ts.tv_nsec / 1000000, words[level], (int)len, line);
+    if (n > 0) {
+        size_t want = (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1;
+        /* A log that cannot be written must not stop mail. */
+        (void)!write(STDERR_FILENO, text, want);
+    }
+}
+
+/* ---- sockets ---- */
+
+static int io_error(int err)
+{
+    switch (err) {
+    case ECONNREFUSED:
+        return PP_IO_REFUSED;
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+    case ENETDOWN:
+    case EADDRNOTAVAIL:
+    case EAFNOSUPPORT:
+        return PP_IO_UNREACHABLE;
+    case EADDRINUSE:
+        return PP_IO_BUSY;
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+        return PP_IO_NO_SLOT;
+    default:
+        return PP_IO_FAILED;
+    }
+}
+
+static int io_result(ssize_t n)
+{
+    if (n > 0) {
+        return (int)n;
+    }
+    if (n == 0) {
+        return PP_IO_CLOSED;
+    }
+    return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? PP_IO_LATER
+                                                                     : io_error(errno);
+}
+
+/* Handles are index + 1. */
+static struct pp_posix_socket *of(struct pp_posix_port *p, int handle)
+{
+    return &p->sockets[handle - 1];
+}
+
+static int keep(struct pp_posix_port *p, int fd, bool connected)
+{
+    for (int i = 0; i < PP_POSIX_SOCKETS; i++) {
+        if (p->sockets[i].fd < 0) {
+            p->sockets[i] = (struct pp_posix_socket){.fd = fd, .connected = connected};
+            return i + 1;
+        }
+    }
+    close(fd);
+    return PP_IO_NO_SLOT;
+}
+
+static socklen_t to_sockaddr(const struct pp_address *a, struct sockaddr_storage *out)
+{
+    struct sockaddr_in in4 = {.sin_family = AF_INET, .sin_port = htons(a->port)};
+    struct sockaddr_in6 in6 = {
+        .sin6_family = AF_INET6, .sin6_port = htons(a->port), .sin6_scope_id = a->scope};
+
+    memset(out, 0, sizeof(*out));
+    if (a->family == 4) {
+        memcpy(&in4.sin_addr, a->ip, 4);
+        memcpy(out, &in4, sizeof(in4));
+        return sizeof(in4);
+    }
+    memcpy(&in6.sin6_addr, a->ip, 16);
+    memcpy(out, &in6, sizeof(in6));
+    return sizeof(in6);
+}
+
+static int open_connected(struct pp_posix_port *p, const struct pp_address *to, int type)
+{
+    struct sockaddr_storage address;
+    socklen_t len = to_sockaddr(to, &address);
+    int on = 1;
+    int fd = socket(address.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd < 0) {
+        return io_error(errno);
+    }
+    if (type == SOCK_STREAM) {
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    }
+    if (connect(fd, (const struct sockaddr *)&address, len) != 0 && errno != EINPROGRESS) {
+        int err = io_error(errno);
+        close(fd);
+        return err;
+    }
+    return keep(p, fd, type == SOCK_DGRAM);
+}
+
+static int stream_connect(void *ctx, const struct pp_address *to)
+{
+    return open_connected(ctx, to, SOCK_STREAM);
+}
+
+static int stream_connected(void *ctx, int handle)
+{
+    struct pp_posix_socket *s = of(ctx, handle);
+    struct sockaddr_storage peer;
+    socklen_t peer_len = sizeof(peer);
+    int err = 0;
+    socklen_t err_len = sizeof(err);
+
+    if (s->connected) {
+        return 1;
+    }
+    if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &err, &err_len) != 0 || err != 0) {
+        return io_error(err != 0 ? err : errno);
+    }
+    s->connected = getpeername(s->fd, (struct sockaddr *)&peer, &peer_len) == 0;
+    return s->connected ? 1 : 0;
+}
+
+static int stream_read(void *ctx, int handle, void *out, size_t cap)
+{
+    return io_result(recv(of(ctx, handle)->fd, out, cap, 0));
+}
+
+static int stream_write(void *ctx, int handle, const void *bytes, size_t len)
+{
+    ssize_t n = send(of(ctx, handle)->fd, bytes, len, MSG_NOSIGNAL);
+
+    return n == 0 ? PP_IO_LATER : io_result(n);
+}
+
+static void stream_watch(void *ctx, int handle, bool wants_read, bool wants_write)
+{
+    struct pp_posix_port *p = ctx;
+    struct pp_posix_socket *s = of(p, handle);
+    struct epoll_event event = {.events = (wants_read ? (uint32_t)(EPOLLIN | EPOLLRDHUP) : 0u) |
+                                          (wants_write ? (uint32_t)EPOLLOUT : 0u),
+                                .data.fd = s->fd};
+
+    if (event.events == s->watched) {
+        return;
+    }
+    if (event.events == 0) {
+        /* Out of the set altogether: EPOLLHUP would come unasked, again and again. */
+        epoll_ctl(p->epoll_fd, EPOLL_CTL_DEL, s->fd, NULL);
+    } else {
+        epoll_ctl(p->epoll_fd, s->watched == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, s->fd, &event);
+    }
+    s->watched = event.events;
+}
+
+static void socket_close(void *ctx, int handle)
+{
+    struct pp_posix_socket *s = of(ctx, handle);
+
+    close(s->fd);
+    *s = (struct pp_posix_socket){.fd = -1};
+}
+
+static int stream_accept(void *ctx, unsigned listener, struct pp_peer *peer)
+{
+    struct pp_posix_port *p = ctx;
+    struct ucred credentials;
+    socklen_t len = sizeof(credentials);
+    int fd = accept4(p->listeners[listener], NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    if (fd < 0) {
+        return errno == EAGAIN || errno == EINTR || errno == ECONNABORTED ? PP_IO_LATER
+                                                                          : io_error(errno);
+    }
+    memset(peer, 0, sizeof(*peer));
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &len) == 0) {
+        peer->uid_known = true;
+        peer->uid = credentials.uid;
+    }
+    return keep(p, fd, true);
+}
+
+/* A connected datagram socket: the kernel picks a random source port and drops strangers' packets. */
+static int datagram_open(void *ctx, const struct pp_address *to)
+{
+    int handle = open_connected(ctx, to, SOCK_DGRAM);
+
+    if (handle > 0) {
+        stream_watch(ctx, handle, true, false);
+    }
+    return handle;
+}
+
+static int datagram_receive(void *ctx, int handle, void *out, size_t cap)
+{
+    ssize_t n = recv(of(ctx, handle)->fd, out, cap, 0);
+
+    return n == 0 ? PP_IO_LATER : io_result(n); /* an empty datagram says nothing */
+}
+
+/* ---- waiting ---- */
+
+static void wait_until(void *ctx, uint64_t until_ms)
+{
+    struct pp_posix_port *p = ctx;
+    struct epoll_event events[EVENTS_A_WAIT];
+    uint64_t now = now_ms(NULL);
+    int timeout_ms = -1;
+
+    if (until_ms != UINT64_MAX) {
+        uint64_t span_ms = until_ms > now ? until_ms - now : 0;
+        timeout_ms = span_ms > 3600000 ? 3600000 : (int)span_ms;
+    }
+    if (timeout_ms == 0) {
+        return; /* there is more to do: what came meanwhile is seen by trying */
+    }
+    (void)epoll_wait(p->epoll_fd, events, EVENTS_A_WAIT, timeout_ms);
+}
+
+int pp_posix_port_watch(struct pp_posix_port *p, int fd, bool reads, bool writes, bool watched)
+{
+    struct epoll_event event = {.events = (reads ? (uint32_t)(EPOLLIN | EPOLLRDHUP) : 0u) |
+                                          (writes ? (uint32_t)EPOLLOUT : 0u),
+                                .data.fd = fd};
+
+    return epoll_ctl(p->epoll_fd, watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event);
+}
+
+int pp_posix_port_listen(struct pp_posix_port *p, int fd)
+{
+    if (p->port.listener_count == PP_POSIX_LISTENERS) {
+        errno = EMFILE;
+        return -1;
+    }
+    p->listeners[p->port.listener_count++] = fd;
+    return pp_posix_port_watch(p, fd, true, false, false);
+}
+
+/* ---- life ---- */
+
+static void fill(struct pp_posix_port *p)
+{
+    p->port = (struct pp_port){
+        .ctx = p,
+        .now_ms = now_ms,
+        .wall_s = wall_s,
+        .stream_connect = stream_connect,
+        .stream_connected = stream_connected,
+        .stream_read = stream_read,
+        .stream_write = stream_write,
+        .stream_watch = stream_watch,
+        .stream_close = socket_close,
+        .stream_accept = stream_accept,
+        .datagram_open = datagram_open,
+        .datagram_send = stream_write,
+        .datagram_receive = datagram_receive,
+        .datagram_close = socket_close,
+        .name_servers = pp_posix_name_servers,
+        .hosts = pp_posix_hosts,
+        .entropy = entropy,
+        .log = log_line,
+        .wait = wait_until,
+    };
+}
+
+int pp_posix_port_init(struct pp_posix_port *p, const char *resolv_path_z, const char *hosts_path_z)
+{
+    memset(p, 0, sizeof(*p));
+    fill(p);
+    for (int i = 0; i < PP_POSIX_SOCKETS; i++) {
+        p->sockets[i].fd = -1;
+    }
+    snprintf(p->resolv_path, sizeof(p->resolv_path), "%s",
+             resolv_path_z != NULL ? resolv_path_z : "/etc/resolv.conf");
+    snprintf(p->hosts_path, sizeof(p->hosts_path), "%s",
+             hosts_path_z != NULL ? hosts_path_z : "/etc/hosts");
+    p->resolv_stamp[0] = -1;
+    p->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    return p->epoll_fd < 0 ? -1 : 0;
+}
+
+void pp_posix_port_close(struct pp_posix_port *p)
+{
+    for (int i = 0; i < PP_POSIX_SOCKETS; i++) {
+        if (p->sockets[i].fd >= 0) {
+            close(p->sockets[i].fd);
+        }
+    }
+    close(p->epoll_fd);
+}
+
+void pp_posix_port_log_to_syslog(struct pp_posix_port *p, bool yes)
+{
+    if (yes && !p->to_syslog) {
+        openlog("pinpost", LOG_PID | LOG_NDELAY, LOG_MAIL);
+    }
+    p->to_syslog = yes;
+}

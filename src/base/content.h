@@ -1,0 +1,35 @@
+/*
+ * content.h - what a message is and what its content showed
+ *
+ * Job:      words that the queue keeps and that message/ reads and writes: how urgent a
+ *           message is, and what was seen while its content streamed in.
+ * Not here: the scan (message/content_scan.h), what follows from it (message/render.h).
+ */
+#ifndef PP_BASE_CONTENT_H
+#define PP_BASE_CONTENT_H
+
+enum pp_severity {
+    PP_SEVERITY_INFO,
+    PP_SEVERITY_NOTICE,
+    PP_SEVERITY_WARNING,
+    PP_SEVERITY_CRITICAL
+};
+
+/* Bits of a uint16_t that is kept with the commit. */
+enum pp_content {
+    PP_CONTENT_8BIT = 1 << 0,        /* a byte above 127 in the body */
+    PP_CONTENT_LONG_LINE = 1 << 1,   /* a line of more than 998 octets in the body */
+    PP_CONTENT_8BIT_HEADER = 1 << 2, /* a byte above 127 in the header section */
+    PP_CONTENT_HAS_DATE = 1 << 3,
+    PP_CONTENT_HAS_MESSAGE_ID = 1 << 4,
+    PP_CONTENT_HAS_FROM = 1 << 5,
+    PP_CONTENT_HAS_TO = 1 << 6, /* To, Cc or Bcc */
+    PP_CONTENT_HAS_NUL = 1 << 7,
+    PP_CONTENT_HAS_MIME = 1 << 8,           /* MIME-Version */
+    PP_CONTENT_NO_HEADER = 1 << 9,          /* does not begin with a header field */
+    PP_CONTENT_HAS_SENDER_FIELDS = 1 << 10, /* reserved for Sender/Resent */
+    PP_CONTENT_NOT_UTF8 = 1 << 11,          /* bytes above 127 that are not UTF-8 */
+    PP_CONTENT_LONG_HEADER_LINE = 1 << 12   /* a line of more than 998 octets before the body */
+};
+
+#endif

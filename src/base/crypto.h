@@ -1,0 +1,34 @@
+/*
+ * crypto.h - hashes and randomness
+ *
+ * Job:      SHA-256 and the random generator, over mbedTLS; a keyed hash for tables whose
+ *           keys a peer chooses.
+ * Not here: TLS (wire/tls.h), where entropy comes from (port.h).
+ */
+#ifndef PP_BASE_CRYPTO_H
+#define PP_BASE_CRYPTO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+#define PP_SHA256_BYTES 32
+
+/* All or PP_ERR_ENTROPY. Called at start and at each reseed. */
+typedef int (*pp_entropy_fn)(void *ctx, uint8_t *out, size_t len);
+
+/*
+ * Seed the process's generator (HMAC-DRBG or CTR-DRBG, NIST SP 800-90A). To be called once
+ * before anything random is asked for; asked again it reseeds.
+ * Returns PP_ERR_ENTROPY when the source has nothing to give: nothing goes on without.
+ */
+PP_MUST_USE enum pp_err pp_crypto_seed(pp_entropy_fn entropy, void *ctx);
+PP_MUST_USE enum pp_err pp_random(void *out, size_t len);
+/* Uniform in [0, below); 0 when below is 0 or the generator fails: for jitter, not for keys. */
+uint64_t pp_random_below(uint64_t below);
+PP_MUST_USE enum pp_err pp_sha256(const void *bytes, size_t len, uint8_t out[PP_SHA256_BYTES]);
+/* SipHash-2-4 (Aumasson and Bernstein 2012): `key` is 16 bytes. */
+uint64_t pp_siphash(const uint8_t key[16], const void *bytes, size_t len);
+
+#endif

@@ -1,0 +1,120 @@
+/*
+ * table.c - a hash table of slots by a 32-bit key, over uthash and a static arena
+ *
+ * Job:      give uthash its memory out of the owner's storage and keep it from growing.
+ * Not here: a keyed hash: the keys are numbers that we count up ourselves, so the key is its
+ *           own hash and neighbours fall into different buckets.
+ */
+#include "base/table.h"
+
+#include <assert.h>
+#include <stdbool.h>
+
+static void *arena_take(struct pp_table *t, size_t len);
+
+/* `t` and `failed` are names in the function that uses a macro of uthash. */
+#define uthash_malloc(len)                         arena_take(t, len)
+#define uthash_free(p, len)                        ((void)(p), (void)(len))
+#define uthash_nonfatal_oom(node)                  (failed = true)
+#define HASH_NONFATAL_OOM                          1
+#define HASH_INITIAL_NUM_BUCKETS                   (t->buckets)
+#define HASH_INITIAL_NUM_BUCKETS_LOG2              1U
+#define HASH_FUNCTION(key_at, key_len, hash_value) ((hash_value) = *(const uint32_t *)(key_at))
+#define HASH_KEYCMP(a, b, len)                     (*(const uint32_t *)(a) != *(const uint32_t *)(b))
+#include <uthash.h>
+
+struct node {
+    uint32_t key;
+    uint32_t slot; /* while the node is free: index of the next free one */
+    UT_hash_handle hh;
+};
+
+_Static_assert(sizeof(struct node) <= PP_TABLE_NODE_BYTES, "raise PP_TABLE_NODE_BYTES");
+_Static_assert(sizeof(UT_hash_bucket) <= 16, "raise the bucket's share in PP_TABLE_BYTES");
+_Static_assert(sizeof(UT_hash_table) <= 192, "raise the constant in PP_TABLE_BYTES");
+
+static struct node *node_at(const struct pp_table *t, uint32_t index)
+{
+    return (struct node *)(void *)(t->memory + (size_t)index * PP_TABLE_NODE_BYTES);
+}
+
+static void *arena_take(struct pp_table *t, size_t len)
+{
+    size_t start = (size_t)t->count * PP_TABLE_NODE_BYTES + t->arena_used;
+    size_t want = (len + 15) & ~(size_t)15;
+    if (want > t->bytes - start)
+        return NULL;
+    t->arena_used += want;
+    return t->memory + start;
+}
+
+enum pp_err pp_table_init(struct pp_table *t, void *memory, size_t bytes, uint32_t count,
+                          uint32_t buckets)
+{
+    assert((uintptr_t)memory % _Alignof(struct node) == 0);
+    assert(buckets > 0 && (buckets & (buckets - 1)) == 0);
+    if (count == PP_TABLE_NONE || bytes < PP_TABLE_BYTES(count, buckets))
+        return PP_ERR_DRY;
+    t->head = NULL;
+    t->memory = memory;
+    t->bytes = bytes;
+    t->count = count;
+    t->buckets = buckets;
+    t->arena_used = 0;
+    t->free_first = count > 0 ? 0 : PP_TABLE_NONE;
+    for (uint32_t i = 0; i < count; i++)
+        node_at(t, i)->slot = i + 1 < count ? i + 1 : PP_TABLE_NONE;
+    return PP_OK;
+}
+
+static struct node *find(const struct pp_table *t, uint32_t key)
+{
+    struct node *head = t->head;
+    struct node *found = NULL;
+    HASH_FIND(hh, head, &key, sizeof(key), found);
+    return found;
+}
+
+enum pp_err pp_table_put(struct pp_table *t, uint32_t key, uint32_t slot)
+{
+    struct node *head = t->head;
+    bool failed = false;
+    if (find(t, key) != NULL)
+        return PP_ERR_STATE;
+    if (t->free_first == PP_TABLE_NONE)
+        return PP_ERR_DRY;
+    struct node *node = node_at(t, t->free_first);
+    uint32_t next_free = node->slot;
+    node->key = key;
+    node->slot = slot;
+    HASH_ADD(hh, head, key, sizeof(node->key), node);
+    if (failed) {
+        node->slot = next_free;
+        return PP_ERR_DRY;
+    }
+    head->hh.tbl->noexpand = 1;
+    t->free_first = next_free;
+    t->head = head;
+    return PP_OK;
+}
+
+uint32_t pp_table_get(const struct pp_table *t, uint32_t key)
+{
+    const struct node *node = find(t, key);
+    return node != NULL ? node->slot : PP_TABLE_NONE;
+}
+
+void pp_table_remove(struct pp_table *t, uint32_t key)
+{
+    struct node *head = t->head;
+    struct node *node = find(t, key);
+    if (node == NULL)
+        return;
+    HASH_DELETE(hh, head, node);
+    /* With its last node uthash gives its table and buckets back. */
+    if (head == NULL)
+        t->arena_used = 0;
+    t->head = head;
+    node->slot = t->free_first;
+    t->free_first = (uint32_t)(((uint8_t *)node - t->memory) / PP_TABLE_NODE_BYTES);
+}

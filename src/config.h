@@ -1,0 +1,164 @@
+/*
+ * config.h - the configuration as plain structs, and how text becomes them
+ *
+ * Job:      what any room may read of today's settings, their defaults and ranges, and the parser
+ * of one key = value. Not here: reading files (port/posix/config_file.c brings lines through inih).
+ *
+ * Texts are NUL-terminated in place: a configuration can be copied and swapped whole.
+ */
+#ifndef PP_CONFIG_H
+#define PP_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "profile.h"
+
+#define PP_NAME_CAP           256 /* host names, addresses */
+#define PP_ADDRESS_CAP        321 /* local part 64, @, domain 255, NUL */
+#define PP_PATH_CAP           256
+#define PP_SECRET_CAP         512
+#define PP_LIST_CAP           2048 /* a list of addresses as written, commas between */
+#define PP_CONFIG_GIVEN_WORDS 4    /* room for 128 keys */
+
+/* Postfix's names of TLS security levels (TLS_README); `may`, `dane`, `dane-only` come later. */
+enum pp_tls_level {
+    PP_TLS_NONE,        /* no TLS */
+    PP_TLS_ENCRYPT,     /* TLS, whoever it is */
+    PP_TLS_FINGERPRINT, /* the certificate or its key is one of the pins */
+    PP_TLS_VERIFY,      /* chain to a CA, and the certificate names the host */
+    PP_TLS_SECURE       /* as verify; and never less in any later version */
+};
+enum pp_tls_mode { PP_TLS_STARTTLS, PP_TLS_IMPLICIT };
+
+enum pp_pin_kind {
+    PP_PIN_ANY,
+    PP_PIN_CERTIFICATE,
+    PP_PIN_KEY
+}; /* ANY: matches either, as Postfix does */
+struct pp_pin {
+    enum pp_pin_kind kind;
+    uint8_t sha256[32];
+};
+
+struct pp_tls_policy {
+    enum pp_tls_level level;
+    enum pp_tls_mode mode;
+    uint32_t pin_count;
+    struct pp_pin pins[PP_PINS];
+};
+
+enum pp_auth { PP_AUTH_AUTO, PP_AUTH_PLAIN, PP_AUTH_LOGIN, PP_AUTH_OFF };
+
+struct pp_smarthost_config {
+    char name[64]; /* of the section, "" for [smarthost] */
+    char host[PP_NAME_CAP];
+    uint16_t port; /* default 587, 465 for implicit TLS */
+    struct pp_tls_policy tls;
+    enum pp_auth auth;
+    bool auth_without_tls; /* has to be asked for by name */
+    char user[PP_NAME_CAP];
+    char password[PP_SECRET_CAP];
+    char password_file[PP_PATH_CAP];
+    uint8_t family; /* 0 both, 4, 6 */
+};
+
+/* By stage of the dialogue, milliseconds; defaults of RFC 5321 4.5.3.2. */
+struct pp_timeouts {
+    uint32_t dns_ms;       /* one look-up in all: 30 s */
+    uint32_t connect_ms;   /* 30 s an address */
+    uint32_t greeting_ms;  /* 5 min */
+    uint32_t ehlo_ms;      /* 5 min */
+    uint32_t starttls_ms;  /* 2 min: reply to STARTTLS */
+    uint32_t handshake_ms; /* 2 min: the TLS handshake */
+    uint32_t auth_ms;      /* 2 min a reply */
+    uint32_t mail_ms;      /* 5 min */
+    uint32_t rcpt_ms;      /* 5 min */
+    uint32_t data_ms;      /* 2 min: reply to DATA */
+    uint32_t block_ms;     /* 3 min: a block of data taken by the network */
+    uint32_t dot_ms;       /* 10 min: reply to the final dot */
+    uint32_t rset_ms;      /* 1 min */
+    uint32_t quit_ms;      /* 10 s */
+    uint32_t server_ms;    /* 5 min: our own server waits for a client */
+};
+
+struct pp_config {
+    struct {
+        char hostname[PP_NAME_CAP]; /* EHLO name, Message-ID; default the machine's */
+        char domain[PP_NAME_CAP];   /* completes bare local parts; empty: they are refused */
+        char from[PP_ADDRESS_CAP]; /* envelope and From: of alerts, and where a submitter names none
+                                    */
+        char from_name[128];
+        char to[PP_LIST_CAP]; /* default recipients */
+    } identity;
+    uint32_t smarthost_count;
+    struct pp_smarthost_config smarthosts[PP_SMARTHOSTS];
+    char ca_file[PP_PATH_CAP];
+    struct {
+        char path[PP_PATH_CAP];
+        uint64_t size_bytes;          /* of a new store */
+        uint64_t message_limit_bytes; /* default 25 MiB at most a quarter of the store */
+        uint32_t recipient_limit;     /* default PP_RECIPIENTS_MAX */
+        uint8_t reserve_percent;      /* default 10 */
+        uint64_t expire_ms;           /* 5 days; 0: never */
+        uint64_t retry_first_ms;      /* 1 min */
+        uint64_t retry_longest_ms;    /* 1 h */
+    } queue;
+    struct {
+        uint32_t connections; /* to a smarthost at once; default 2 */
+        uint32_t messages;    /* over one connection; default 100; 0 no limit */
+        uint32_t idle_ms;     /* a connection is kept for the next message; default 2 s */
+    } delivery;
+    struct pp_timeouts timeouts;
+    struct {
+        enum pp_log_level level;
+        enum { PP_LOG_STDERR, PP_LOG_SYSLOG } target;
+    } log;
+    struct {
+        char user[64];
+        char group[64];              /* of the relay: may use control.sock; default the user's */
+        char directory[PP_PATH_CAP]; /* run-time directory: sockets; default /run/pinpost */
+        char submit_socket[PP_PATH_CAP];  /* default DIRECTORY/submit.sock */
+        char control_socket[PP_PATH_CAP]; /* default DIRECTORY/control.sock */
+        char drop_directory[PP_PATH_CAP]; /* default /var/spool/pinpost/drop */
+        char resolv_conf[PP_PATH_CAP];    /* name servers; default /etc/resolv.conf */
+        char hosts_file[PP_PATH_CAP];     /* default /etc/hosts */
+    } daemon;
+    uint32_t given[PP_CONFIG_GIVEN_WORDS]; /* a bit a key of the table: which were set by a line */
+};
+
+/* Where and what is wrong, in words for the person who wrote it. */
+struct pp_config_error {
+    uint32_t line;  /* set by the caller who knows */
+    char text[640]; /* "[section] key: bad value "x": allowed are ..."; never a secret */
+};
+
+/* All defaults. What has none is empty. */
+void pp_config_defaults(struct pp_config *config);
+/*
+ * A line `[section]`: a smarthost begins. PP_ERR_NOT_FOUND (unknown section), PP_ERR_TOO_BIG
+ * (name), PP_ERR_DRY (more than one smarthost). pp_config_set() does the same for the section that
+ * it is given.
+ */
+PP_MUST_USE enum pp_err pp_config_section(struct pp_config *config, struct pp_text section,
+                                          struct pp_config_error *error);
+/*
+ * One `key = value` of `section` ("smarthost" or "smarthost NAME" begins or continues one).
+ * Returns PP_ERR_NOT_FOUND (unknown section or key), PP_ERR_SYNTAX, PP_ERR_RANGE, PP_ERR_TOO_BIG,
+ * PP_ERR_DRY (too many smarthosts or pins), PP_ERR_STATE (key given twice); error->text names the
+ * value and what is allowed.
+ */
+PP_MUST_USE enum pp_err pp_config_set(struct pp_config *config, struct pp_text section,
+                                      struct pp_text key, struct pp_text value,
+                                      struct pp_config_error *error);
+/* Everything that only shows when all keys are known (level fingerprint without a pin, user
+ * without password, login over a level none without being asked for, ...). Fills derived defaults
+ * too. */
+PP_MUST_USE enum pp_err pp_config_finish(struct pp_config *config, struct pp_config_error *error);
+void pp_config_wipe(struct pp_config *config); /* secrets and all */
+const char *pp_tls_level_name(enum pp_tls_level level);
+
+#endif

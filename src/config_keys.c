@@ -1,0 +1,261 @@
+/*
+ * config_keys.c - the table of all keys of pinpost.conf
+ *
+ * Job:      the table itself, finding a key, and words for what it allows.
+ * Not here: reading a value (config_values.c), keys against each other (config_finish.c).
+ */
+#include "config_keys.h"
+
+#define SECOND_MS UINT64_C(1000)
+#define MINUTE_MS (60 * SECOND_MS)
+#define HOUR_MS   (60 * MINUTE_MS)
+#define DAY_MS    (24 * HOUR_MS)
+#define KIB       UINT64_C(1024)
+#define MIB       (1024 * KIB)
+#define GIB       (1024 * MIB)
+
+#define FIELD(name)                                                                                \
+    (uint32_t) offsetof(struct pp_config, name), sizeof(((struct pp_config *)0)->name)
+#define HOST(name)                                                                                 \
+    (uint32_t) offsetof(struct pp_smarthost_config, name),                                         \
+        sizeof(((struct pp_smarthost_config *)0)->name)
+
+static const struct pp_config_word tls_modes[] = {
+    {"starttls", PP_TLS_STARTTLS}, {"implicit", PP_TLS_IMPLICIT}, {NULL, 0}};
+static const struct pp_config_word tls_levels[] = {
+    {"none", PP_TLS_NONE},     {"encrypt", PP_TLS_ENCRYPT}, {"fingerprint", PP_TLS_FINGERPRINT},
+    {"verify", PP_TLS_VERIFY}, {"secure", PP_TLS_SECURE},   {NULL, 0}};
+static const struct pp_config_word auths[] = {{"auto", PP_AUTH_AUTO},
+                                              {"plain", PP_AUTH_PLAIN},
+                                              {"login", PP_AUTH_LOGIN},
+                                              {"off", PP_AUTH_OFF},
+                                              {NULL, 0}};
+static const struct pp_config_word yes_no[] = {{"yes", 1}, {"no", 0}, {NULL, 0}};
+static const struct pp_config_word families[] = {{"any", 0}, {"ipv4", 4}, {"ipv6", 6}, {NULL, 0}};
+static const struct pp_config_word log_levels[] = {{"error", PP_LOG_ERROR},
+                                                   {"warn", PP_LOG_WARN},
+                                                   {"info", PP_LOG_INFO},
+                                                   {"debug", PP_LOG_DEBUG},
+                                                   {NULL, 0}};
+static const struct pp_config_word log_targets[] = {
+    {"stderr", PP_LOG_STDERR}, {"syslog", PP_LOG_SYSLOG}, {NULL, 0}};
+
+/* clang-format off */
+static const struct pp_config_key keys[] = {
+    {"identity", "hostname", PP_CONFIG_DOMAIN, FIELD(identity.hostname), 0, 0, NULL,
+     NULL, "the machine's name", "Name in EHLO and in Message-ID."},
+    {"identity", "domain", PP_CONFIG_DOMAIN, FIELD(identity.domain), 0, 0, NULL,
+     NULL, NULL, "Completes addresses without a domain (root, pi). Without it such recipients are refused."},
+    {"identity", "from", PP_CONFIG_ADDRESS, FIELD(identity.from), 0, 0, NULL,
+     NULL, "pinpost@HOSTNAME", "Sender of alerts: envelope and From. Most smarthosts want the account's own address."},
+    {"identity", "from_name", PP_CONFIG_TEXT, FIELD(identity.from_name), 0, 0, NULL,
+     NULL, NULL, "Name shown with the sender of alerts."},
+    {"identity", "to", PP_CONFIG_LIST, FIELD(identity.to), 0, 0, NULL,
+     NULL, NULL, "Recipients of alerts that name none."},
+
+    {"smarthost", "host", PP_CONFIG_HOST, HOST(host), 0, 0, NULL,
+     NULL, NULL, "The server that mail is handed to. Must be given."},
+    {"smarthost", "port", PP_CONFIG_NUMBER, HOST(port), 1, 65535, NULL,
+     NULL, "587; 465 with tls = implicit", "TCP port."},
+    {"smarthost", "tls", PP_CONFIG_WORD, HOST(tls.mode), 0, 0, tls_modes,
+     "starttls", NULL, "TLS after STARTTLS (RFC 3207), or from the first byte (RFC 8314)."},
+    {"smarthost", "policy", PP_CONFIG_WORD, HOST(tls.level), 0, 0, tls_levels,
+     "secure", NULL, "What the server has to prove: nothing and no TLS; TLS only; a pin; certificate chain and name."},
+    {"smarthost", "pin", PP_CONFIG_PIN, HOST(tls.pins), 0, PP_PINS, NULL,
+     NULL, NULL, "SHA-256 fingerprint of the certificate (cert:AA:BB:...) or of its key (key:AA:BB:...), for policy = "
+     "fingerprint. Any one of several matches. `pinpost pin HOST` prints them."},
+    {"smarthost", "auth", PP_CONFIG_WORD, HOST(auth), 0, 0, auths,
+     "auto", NULL, "Login mechanism; auto takes the best that the server offers."},
+    {"smarthost", "auth_without_tls", PP_CONFIG_WORD, HOST(auth_without_tls), 0, 0, yes_no,
+     "no", NULL, "With policy = none: send the password in the clear."},
+    {"smarthost", "user", PP_CONFIG_TEXT, HOST(user), 0, 0, NULL,
+     NULL, NULL, "Account. Without it there is no login."},
+    {"smarthost", "password", PP_CONFIG_SECRET, HOST(password), 0, 0, NULL,
+     NULL, NULL, "Its password. The configuration file must then be unreadable for others (chmod 600)."},
+    {"smarthost", "password_file", PP_CONFIG_PATH, HOST(password_file), 0, 0, NULL,
+     NULL, NULL, "A file whose first line is the password; unreadable for others (chmod 600)."},
+    {"smarthost", "family", PP_CONFIG_WORD, HOST(family), 0, 0, families,
+     "any", NULL, "Which addresses of the server are tried."},
+
+    {"tls", "ca_file", PP_CONFIG_PATH, FIELD(ca_file), 0, 0, NULL,
+     "/etc/ssl/certs/ca-certificates.crt", NULL, "CA certificates (PEM) for policy = verify and secure."},
+
+    {"queue", "path", PP_CONFIG_PATH, FIELD(queue.path), 0, 0, NULL,
+     "/var/spool/pinpost/store", NULL, "The store: a file with the layout of raw flash."},
+    {"queue", "size", PP_CONFIG_SIZE, FIELD(queue.size_bytes), 64 * KIB, 64 * GIB, NULL,
+     "64M", NULL, "Size of a new store. One that exists keeps its size."},
+    {"queue", "message_limit", PP_CONFIG_SIZE, FIELD(queue.message_limit_bytes), 1 * KIB, 1 * GIB, NULL,
+     NULL, "25M, at most a quarter of size", "Largest message that is taken in."},
+    {"queue", "recipient_limit", PP_CONFIG_NUMBER, FIELD(queue.recipient_limit), 1, PP_RECIPIENTS_MAX, NULL,
+     NULL, "the build's most", "Recipients of one message."},
+    {"queue", "reserve", PP_CONFIG_PERCENT, FIELD(queue.reserve_percent), 0, 50, NULL,
+     "10%", NULL, "Part of the store kept for alerts of severity critical."},
+    {"queue", "expire", PP_CONFIG_DURATION, FIELD(queue.expire_ms), 0, 3650 * DAY_MS, NULL,
+     "5d", NULL, "A message undelivered for so long has failed (RFC 5321 4.5.4.1). 0: never."},
+    {"queue", "retry_first", PP_CONFIG_DURATION, FIELD(queue.retry_first_ms), 100, DAY_MS, NULL,
+     "1m", NULL, "Wait after the first failed attempt; it doubles with each further one."},
+    {"queue", "retry_longest", PP_CONFIG_DURATION, FIELD(queue.retry_longest_ms), 100, 7 * DAY_MS, NULL,
+     "1h", NULL, "The wait stops growing here."},
+
+    {"delivery", "connections", PP_CONFIG_NUMBER, FIELD(delivery.connections), 1, PP_DELIVERY_SESSIONS, NULL,
+     NULL, "2", "Connections to the smarthost at once."},
+    {"delivery", "messages", PP_CONFIG_NUMBER, FIELD(delivery.messages), 0, 1000000, NULL,
+     "100", NULL, "Messages over one connection. 0: no limit."},
+    {"delivery", "idle", PP_CONFIG_DURATION, FIELD(delivery.idle_ms), 0, 5 * MINUTE_MS, NULL,
+     "2s", NULL, "An idle connection is kept for so long for the next message."},
+
+    {"timeouts", "dns", PP_CONFIG_DURATION, FIELD(timeouts.dns_ms), 100, DAY_MS, NULL,
+     "30s", NULL, "One look-up in all."},
+    {"timeouts", "connect", PP_CONFIG_DURATION, FIELD(timeouts.connect_ms), 100, DAY_MS, NULL,
+     "30s", NULL, "Connecting to one address."},
+    {"timeouts", "greeting", PP_CONFIG_DURATION, FIELD(timeouts.greeting_ms), 100, DAY_MS, NULL,
+     "5m", NULL, "The server's 220 (RFC 5321 4.5.3.2, as those below)."},
+    {"timeouts", "ehlo", PP_CONFIG_DURATION, FIELD(timeouts.ehlo_ms), 100, DAY_MS, NULL,
+     "5m", NULL, "Reply to EHLO."},
+    {"timeouts", "starttls", PP_CONFIG_DURATION, FIELD(timeouts.starttls_ms), 100, DAY_MS, NULL,
+     "2m", NULL, "Reply to STARTTLS."},
+    {"timeouts", "handshake", PP_CONFIG_DURATION, FIELD(timeouts.handshake_ms), 100, DAY_MS, NULL,
+     "2m", NULL, "The TLS handshake."},
+    {"timeouts", "auth", PP_CONFIG_DURATION, FIELD(timeouts.auth_ms), 100, DAY_MS, NULL,
+     "2m", NULL, "Each reply of the login."},
+    {"timeouts", "mail", PP_CONFIG_DURATION, FIELD(timeouts.mail_ms), 100, DAY_MS, NULL,
+     "5m", NULL, "Reply to MAIL."},
+    {"timeouts", "rcpt", PP_CONFIG_DURATION, FIELD(timeouts.rcpt_ms), 100, DAY_MS, NULL,
+     "5m", NULL, "Reply to RCPT."},
+    {"timeouts", "data", PP_CONFIG_DURATION, FIELD(timeouts.data_ms), 100, DAY_MS, NULL,
+     "2m", NULL, "Reply to DATA."},
+    {"timeouts", "block", PP_CONFIG_DURATION, FIELD(timeouts.block_ms), 100, DAY_MS, NULL,
+     "3m", NULL, "A block of content taken by the network."},
+    {"timeouts", "dot", PP_CONFIG_DURATION, FIELD(timeouts.dot_ms), 100, DAY_MS, NULL,
+     "10m", NULL, "Reply to the final dot. A short one makes duplicates."},
+    {"timeouts", "rset", PP_CONFIG_DURATION, FIELD(timeouts.rset_ms), 100, DAY_MS, NULL,
+     "1m", NULL, "Reply to RSET."},
+    {"timeouts", "quit", PP_CONFIG_DURATION, FIELD(timeouts.quit_ms), 100, DAY_MS, NULL,
+     "10s", NULL, "Reply to QUIT."},
+    {"timeouts", "server", PP_CONFIG_DURATION, FIELD(timeouts.server_ms), 100, DAY_MS, NULL,
+     "5m", NULL, "Our own server waits so long for a client's next line."},
+
+    {"log", "level", PP_CONFIG_WORD, FIELD(log.level), 0, 0, log_levels,
+     "info", NULL, "Least weighty lines that are logged."},
+    {"log", "target", PP_CONFIG_WORD, FIELD(log.target), 0, 0, log_targets,
+     "stderr", NULL, "Where they go. systemd keeps what goes to stderr."},
+
+    {"daemon", "user", PP_CONFIG_NAME, FIELD(daemon.user), 0, 0, NULL,
+     NULL, NULL, "Started as root, the daemon becomes this user."},
+    {"daemon", "group", PP_CONFIG_NAME, FIELD(daemon.group), 0, 0, NULL,
+     NULL, "the user's", "Its group. Members may use the queue commands."},
+    {"daemon", "directory", PP_CONFIG_PATH, FIELD(daemon.directory), 0, 0, NULL,
+     "/run/pinpost", NULL, "Run-time directory, made when missing."},
+    {"daemon", "submit_socket", PP_CONFIG_PATH, FIELD(daemon.submit_socket), 0, 0, NULL,
+     NULL, "submit.sock in directory", "Where local programs hand in mail."},
+    {"daemon", "control_socket", PP_CONFIG_PATH, FIELD(daemon.control_socket), 0, 0, NULL,
+     NULL, "control.sock in directory", "Where the queue commands reach the daemon."},
+    {"daemon", "drop_directory", PP_CONFIG_PATH, FIELD(daemon.drop_directory), 0, 0, NULL,
+     "/var/spool/pinpost/drop", NULL, "Where mail waits while the daemon is down."},
+    {"daemon", "resolv_conf", PP_CONFIG_PATH, FIELD(daemon.resolv_conf), 0, 0, NULL,
+     "/etc/resolv.conf", NULL, "Name servers; ADDRESS:PORT is understood too."},
+    {"daemon", "hosts_file", PP_CONFIG_PATH, FIELD(daemon.hosts_file), 0, 0, NULL,
+     "/etc/hosts", NULL, "The machine's own table of host names."},
+};
+/* clang-format on */
+
+#define KEY_COUNT (sizeof keys / sizeof *keys)
+_Static_assert(KEY_COUNT <= PP_CONFIG_GIVEN_WORDS * 32, "raise PP_CONFIG_GIVEN_WORDS");
+
+uint32_t pp_config_key_count(void)
+{
+    return KEY_COUNT;
+}
+
+const struct pp_config_key *pp_config_key(uint32_t index)
+{
+    return &keys[index];
+}
+
+uint32_t pp_config_key_find(struct pp_text section, struct pp_text name)
+{
+    for (uint32_t i = 0; i < KEY_COUNT; i++) {
+        if (pp_text_equal(section, pp_text_z(keys[i].section_z)) &&
+            pp_text_equal(name, pp_text_z(keys[i].name_z)))
+            return i;
+    }
+    return PP_CONFIG_NO_KEY;
+}
+
+static void put_words(struct pp_writer *w, const struct pp_config_word *word)
+{
+    for (; word->name_z; word++) {
+        pp_put_z(w, word->name_z);
+        if (word[1].name_z)
+            pp_put_z(w, ", ");
+    }
+}
+
+static void put_range(struct pp_writer *w, const struct pp_config_key *key,
+                      void (*put)(struct pp_writer *, uint64_t), const char *unit_z)
+{
+    put(w, key->min);
+    pp_put_z(w, " to ");
+    put(w, key->max);
+    pp_put_z(w, unit_z);
+}
+
+/* Words that `max` or the field's size ends. */
+static void put_up_to(struct pp_writer *w, const char *words_z, uint64_t most, const char *unit_z)
+{
+    pp_put_z(w, words_z);
+    pp_put_z(w, ", up to ");
+    pp_put_u64(w, most);
+    pp_put_z(w, unit_z);
+}
+
+static void put_allowed_text(struct pp_writer *w, const struct pp_config_key *key)
+{
+    static const char *const words[] = {
+        [PP_CONFIG_TEXT] = "one line of text in UTF-8",
+        [PP_CONFIG_SECRET] = "one line",
+        [PP_CONFIG_NAME] = "a name of the system: letters, digits, `_`, `-`, `.`",
+        [PP_CONFIG_HOST] = "a host name, an IPv4 or an IPv6 address",
+        [PP_CONFIG_DOMAIN] = "a host name: letters, digits, `-`, `_`, `.`",
+        [PP_CONFIG_ADDRESS] = "an address like user@example.org",
+        [PP_CONFIG_LIST] = "addresses like user@example.org, commas between",
+        [PP_CONFIG_PATH] = "a path that begins with /",
+    };
+    put_up_to(w, words[key->type], key->size - 1, " bytes");
+}
+
+void pp_config_put_allowed(struct pp_writer *w, const struct pp_config_key *key)
+{
+    switch (key->type) {
+    case PP_CONFIG_PIN:
+        put_up_to(w, "SHA-256 fingerprints as cert:AA:BB:... or key:AA:BB:..., commas between",
+                  key->max, "");
+        break;
+    case PP_CONFIG_NUMBER:
+        put_range(w, key, pp_put_u64, "");
+        break;
+    case PP_CONFIG_PERCENT:
+        put_range(w, key, pp_put_u64, " percent");
+        break;
+    case PP_CONFIG_SIZE:
+        put_range(w, key, pp_config_put_size, " (K, M, G; a bare number is bytes)");
+        break;
+    case PP_CONFIG_DURATION:
+        put_range(w, key, pp_config_put_duration, " (ms, s, m, h, d; a bare number is seconds)");
+        break;
+    case PP_CONFIG_WORD:
+        put_words(w, key->words);
+        break;
+    default:
+        put_allowed_text(w, key);
+        break;
+    }
+}
+
+void pp_config_put_default(struct pp_writer *w, const struct pp_config_key *key)
+{
+    if (key->default_z)
+        pp_put_z(w, key->default_z);
+    else
+        pp_put_z(w, key->derived_z ? key->derived_z : "none");
+}

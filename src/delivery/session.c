@@ -1,0 +1,306 @@
+/*
+ * session.c - messages from the queue over one connection to the smarthost
+ *
+ * Job:      the life of a connection: steps into the log, message after message while they
+ *           are due, idle for a moment, QUIT; failures of the path to the route.
+ * Not here: what one message needs (transfer.c).
+ */
+#include "delivery/session.h"
+
+#include <string.h>
+
+#include "delivery/transfer.h"
+#include "wire/pin.h"
+
+#define SESSION_ROUNDS 16 /* events handled in one call: other links want their turn */
+
+static void begin_line(struct pp_delivery_session *s, struct pp_log_line *line,
+                       enum pp_log_level level, const char *event_z)
+{
+    struct pp_delivery *d = s->delivery;
+
+    pp_log_begin(line, d->log, level, 0, event_z);
+    pp_log_u64(line, "session", s->number);
+}
+
+static void end_line(struct pp_delivery_session *s, struct pp_log_line *line)
+{
+    struct pp_delivery *d = s->delivery;
+
+    pp_log_u64(line, "ms", d->port->now_ms(d->port->ctx) - s->path.started_ms);
+    pp_log_end(line);
+}
+
+static void log_pin(struct pp_log_line *line, const char *key_z, enum pp_pin_kind kind,
+                    const uint8_t sha256[32])
+{
+    char text[128];
+    struct pp_writer w;
+
+    pp_writer_init(&w, text, sizeof(text));
+    pp_put_pin(&w, kind, sha256);
+    pp_log_text(line, key_z, pp_writer_text(&w));
+}
+
+static void log_secured(struct pp_delivery_session *s)
+{
+    struct pp_log_line line;
+    const struct pp_tls_facts *facts = pp_tls_facts(&s->path.tls);
+    const struct pp_tls_policy *policy = &s->path.smarthost.tls;
+
+    begin_line(s, &line, PP_LOG_INFO, "tls");
+    pp_log_z(&line, "version", facts->version);
+    pp_log_z(&line, "cipher", facts->cipher);
+    end_line(s, &line);
+    if (policy->level == PP_TLS_FINGERPRINT && facts->pin_index >= 0) {
+        const struct pp_pin *pin = &policy->pins[facts->pin_index];
+        begin_line(s, &line, PP_LOG_INFO, "pin_matched");
+        log_pin(&line, "pin", pin->kind, pin->sha256);
+        pp_log_u64(&line, "number", (uint64_t)facts->pin_index + 1);
+    } else if (policy->level == PP_TLS_ENCRYPT) {
+        begin_line(s, &line, PP_LOG_WARN, "not_verified");
+        pp_log_z(&line, "policy", "encrypt: nobody checked who the server is");
+    } else {
+        begin_line(s, &line, PP_LOG_INFO, "verified");
+        pp_log_z(&line, "name", s->path.smarthost.host);
+        pp_log_z(&line, "issuer", facts->issuer);
+    }
+    end_line(s, &line);
+}
+
+static void on_step(void *ctx, enum pp_path_step step)
+{
+    struct pp_delivery_session *s = ctx;
+    struct pp_log_line line;
+    char text[80];
+    struct pp_writer w;
+
+    switch (step) {
+    case PP_PATH_RESOLVED:
+        break;
+    case PP_PATH_CONNECTED: {
+        struct pp_address to = *pp_path_address(&s->path);
+        to.port = s->path.smarthost.port;
+        pp_writer_init(&w, text, sizeof(text));
+        pp_put_address(&w, &to, true);
+        begin_line(s, &line, PP_LOG_INFO, "connected");
+        pp_log_z(&line, "host", s->path.smarthost.host);
+        pp_log_text(&line, "address", pp_writer_text(&w));
+        end_line(s, &line);
+        break;
+    }
+    case PP_PATH_GREETED:
+        begin_line(s, &line, PP_LOG_DEBUG, "greeted");
+        pp_log_text(&line, "reply", pp_text_n(s->path.client.reader.reply.text, s->path.client.reader.reply.text_len));
+        end_line(s, &line);
+        break;
+    case PP_PATH_SECURED:
+        log_secured(s);
+        break;
+    case PP_PATH_READY:
+        if (s->path.smarthost.user[0] != '\0' && s->path.smarthost.auth != PP_AUTH_OFF) {
+            begin_line(s, &line, PP_LOG_INFO, "authenticated");
+            pp_log_z(&line, "user", s->path.smarthost.user);
+            end_line(s, &line);
+        }
+        pp_route_up(&s->delivery->route);
+        break;
+    }
+}
+
+void pp_delivery_session_start(struct pp_delivery_session *s, struct pp_delivery *delivery,
+                               pp_time_ms now_ms)
+{
+    const struct pp_config *config = delivery->config;
+    const struct pp_path_setup setup = {
+        .port = delivery->port,
+        .smarthost = &config->smarthosts[0],
+        .timeouts = &config->timeouts,
+        .hostname_z = config->identity.hostname,
+        .on_step = on_step,
+        .on_verdict = pp_transfer_verdict,
+        .ctx = s,
+    };
+
+    s->active = true;
+    s->delivery = delivery;
+    s->number = ++delivery->sessions_opened;
+    s->messages = 0;
+    s->id = 0;
+    s->idle_until_ms = PP_TIME_NEVER;
+    pp_path_start(&s->path, &setup, now_ms);
+}
+
+/* ---- the end of a connection ---- */
+
+static const char *failure_event(enum pp_stage stage)
+{
+    switch (stage) {
+    case PP_STAGE_STARTTLS:
+    case PP_STAGE_HANDSHAKE:
+        return "tls_failed";
+    case PP_STAGE_AUTH:
+        return "login_failed";
+    default:
+        return "path_failed";
+    }
+}
+
+static void log_failure(struct pp_delivery_session *s, uint64_t rest_ms)
+{
+    struct pp_log_line line;
+    char text[PP_REPLY_TEXT_CAP + 32];
+    struct pp_writer w;
+    const struct pp_path *path = &s->path;
+    const struct pp_tls_facts *facts = pp_tls_facts(&path->tls);
+
+    pp_writer_init(&w, text, sizeof(text));
+    pp_put_reply(&w, &path->failure);
+    begin_line(s, &line, PP_LOG_WARN, failure_event(path->failure_stage));
+    pp_log_z(&line, "host", path->smarthost.host);
+    pp_log_z(&line, "stage", pp_stage_words(path->failure_stage));
+    pp_log_text(&line, "reason", pp_writer_text(&w));
+    if (path->failure_stage == PP_STAGE_HANDSHAKE && facts->has_peer) {
+        log_pin(&line, "certificate", PP_PIN_CERTIFICATE, facts->certificate_sha256);
+        log_pin(&line, "key", PP_PIN_KEY, facts->key_sha256);
+        pp_log_z(&line, "subject", facts->subject);
+    }
+    pp_log_z(&line, "action", pp_route_advice(path->failure_stage));
+    pp_log_u64(&line, "retry_in_s", rest_ms / 1000);
+    end_line(s, &line);
+}
+
+/*
+ * A path that failed before or between messages rests. One that was lost within a message says
+ * nothing sure about the path: the message alone waits, so that it cannot hold up the others.
+ */
+static void finish(struct pp_delivery_session *s, pp_time_ms now_ms)
+{
+    struct pp_delivery *d = s->delivery;
+    bool in_message = s->id != 0;
+
+    if (in_message) {
+        pp_transfer_end(s, now_ms);
+    }
+    if (s->path.failed && !d->draining) {
+        const struct pp_backoff backoff = {d->config->queue.retry_first_ms,
+                                           d->config->queue.retry_longest_ms};
+        uint64_t rest_ms = 0;
+        if (!s->path.ready) {
+            rest_ms = pp_route_down(&d->route, &backoff, s->path.failure_stage, &s->path.failure,
+                                    now_ms);
+        }
+        if (!s->path.ready || !(s->render_failed && in_message)) {
+            log_failure(s, rest_ms);
+        }
+    }
+    s->active = false;
+}
+
+/* ---- events ---- */
+
+static bool may_take_another(const struct pp_delivery_session *s)
+{
+    uint32_t limit = s->delivery->config->delivery.messages;
+
+    return !s->delivery->draining && (limit == 0 || s->messages < limit);
+}
+
+/* True when a message was begun. */
+static bool take_next(struct pp_delivery_session *s, pp_time_ms now_ms)
+{
+    struct pp_delivery *d = s->delivery;
+    struct pp_queue_entry *entry;
+
+    while ((entry = pp_schedule_due(d->schedule, now_ms)) != NULL) {
+        if (entry->attempts > 0 && pp_transfer_expired(d, entry)) {
+            pp_transfer_expire(d, entry);
+        } else if (pp_transfer_begin(s, entry, now_ms)) {
+            s->idle_until_ms = PP_TIME_NEVER;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool on_ready(struct pp_delivery_session *s, pp_time_ms now_ms)
+{
+    if (may_take_another(s) && take_next(s, now_ms)) {
+        return true;
+    }
+    if (!may_take_another(s) || now_ms >= s->idle_until_ms) {
+        pp_smtp_client_quit(&s->path.client, &s->path.link.out, now_ms);
+        return true;
+    }
+    if (s->idle_until_ms == PP_TIME_NEVER) {
+        s->idle_until_ms = pp_time_add(now_ms, s->delivery->config->delivery.idle_ms);
+    }
+    return false;
+}
+
+/* Act on the client's event; true when the client has something new to say or do. */
+static bool on_event(struct pp_delivery_session *s, pp_time_ms now_ms)
+{
+    switch (pp_smtp_client_event(&s->path.client)) {
+    case PP_SMTP_EVENT_READY:
+        return on_ready(s, now_ms);
+    case PP_SMTP_EVENT_RECIPIENT: {
+        uint16_t before = s->handed;
+        pp_transfer_recipients(s, now_ms);
+        return s->handed != before ||
+               pp_smtp_client_event(&s->path.client) != PP_SMTP_EVENT_RECIPIENT;
+    }
+    case PP_SMTP_EVENT_BODY:
+        return pp_transfer_content(s, now_ms);
+    case PP_SMTP_EVENT_DONE:
+        pp_transfer_end(s, now_ms);
+        pp_smtp_client_next(&s->path.client, &s->path.link.out, now_ms);
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool pp_delivery_session_pump(struct pp_delivery_session *s, pp_time_ms now_ms)
+{
+    bool more = false;
+
+    for (int i = 0; i < SESSION_ROUNDS && s->active; i++) {
+        more = pp_path_pump(&s->path, now_ms);
+        if (s->path.state == PP_PATH_CLOSED) {
+            finish(s, now_ms);
+            return true;
+        }
+        if (s->path.state == PP_PATH_TALKING && on_event(s, now_ms)) {
+            more = true;
+        }
+        if (!more) {
+            break;
+        }
+    }
+    return more;
+}
+
+pp_time_ms pp_delivery_session_deadline_ms(const struct pp_delivery_session *s)
+{
+    pp_time_ms at_ms = pp_path_deadline_ms(&s->path);
+
+    if (pp_delivery_session_idle(s)) {
+        at_ms = pp_time_min(at_ms, s->idle_until_ms);
+    }
+    return at_ms;
+}
+
+bool pp_delivery_session_idle(const struct pp_delivery_session *s)
+{
+    return s->path.state == PP_PATH_TALKING && s->id == 0 &&
+           pp_smtp_client_event(&s->path.client) == PP_SMTP_EVENT_READY;
+}
+
+void pp_delivery_session_stop(struct pp_delivery_session *s, pp_time_ms now_ms)
+{
+    if (s->active) {
+        pp_path_abort(&s->path, "pinpost stops", now_ms);
+        finish(s, now_ms);
+    }
+}

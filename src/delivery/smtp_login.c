@@ -1,0 +1,148 @@
+/*
+ * smtp_login.c - speaks our side of SMTP to the smarthost: the login
+ *
+ * Job:      choose a mechanism, answer challenges, never send a password where it may be read.
+ * Not here: the text of the answers (sasl.h).
+ * Follows:  RFC 4954
+ */
+#include "base/bytes.h"
+#include "delivery/sasl.h"
+#include "delivery/smtp_states.h"
+
+#define AUTH_LINE_CAP                                                                              \
+    512 /* RFC 4954 4: an initial response that makes AUTH longer is sent apart                    \
+         */
+
+enum mechanism { MECHANISM_NONE, MECHANISM_PLAIN, MECHANISM_LOGIN, MECHANISM_CANCEL };
+/* Answers that a mechanism gives in all; a challenge beyond them is cancelled. */
+static const uint8_t mechanism_answers[] = {
+    [MECHANISM_NONE] = 0, [MECHANISM_PLAIN] = 1, [MECHANISM_LOGIN] = 2, [MECHANISM_CANCEL] = 0};
+
+/* The text of the answer due now; PLAIN's goes along with AUTH where that line stays short. */
+static enum pp_err put_auth_line(struct pp_smtp_client *c, struct pp_writer *w, uint8_t *step)
+{
+    enum pp_err err = PP_OK;
+
+    if (c->mechanism == MECHANISM_CANCEL) {
+        pp_put_z(w, "*");
+    } else if (c->mechanism == MECHANISM_PLAIN) {
+        if (*step == 0) {
+            pp_put_z(w, "AUTH PLAIN ");
+        }
+        err = pp_sasl_plain(w, c->params.user_z, c->params.password_z);
+        if (*step == 0 && w->len + 2 > AUTH_LINE_CAP) {
+            pp_wipe(w->data, w->len);
+            w->len = 0;
+            pp_put_z(w, "AUTH PLAIN");
+        } else {
+            *step = 1;
+        }
+    } else if (*step == 0) {
+        pp_put_z(w, "AUTH LOGIN");
+    } else {
+        err = pp_sasl_login(w, *step == 1 ? c->params.user_z : c->params.password_z);
+    }
+    pp_put_z(w, "\r\n");
+    return err == PP_OK && w->overflow ? PP_ERR_TOO_BIG : err;
+}
+
+bool pp_smtp_say_auth(struct pp_smtp_client *c, struct pp_buf *out, pp_time_ms now_ms)
+{
+    char line[PP_SASL_ANSWER_CAP + 16];
+    struct pp_writer w;
+    uint8_t step = c->auth_step;
+    bool said = true;
+
+    pp_writer_init(&w, line, sizeof line);
+    if (put_auth_line(c, &w, &step) != PP_OK) {
+        pp_smtp_fail(c, PP_ERR_TOO_BIG, NULL, "user or password is too long to log in with", false,
+                     now_ms);
+    } else if (pp_buf_put(out, line, w.len)) {
+        c->auth_step = step;
+    } else {
+        said = false;
+    }
+    pp_wipe(line, sizeof line);
+    return said;
+}
+
+bool pp_smtp_login_wanted(const struct pp_smtp_client *c)
+{
+    return c->params.auth != PP_AUTH_OFF && pp_text_z(c->params.user_z).len > 0;
+}
+
+void pp_smtp_start_login(struct pp_smtp_client *c, pp_time_ms now_ms)
+{
+    const struct pp_smtp_capabilities *can = &c->capabilities;
+    enum pp_auth auth = c->params.auth;
+
+    c->stage = PP_STAGE_AUTH;
+    if (!c->encrypted && !c->params.auth_without_tls) {
+        pp_smtp_fail(c, PP_ERR_TRUST, NULL,
+                     "the password is not sent without TLS; use a TLS level above none", true,
+                     now_ms);
+        return;
+    }
+    if (!can->auth) {
+        pp_smtp_fail(c, PP_ERR_UNSUPPORTED, NULL,
+                     "the server offers no login here; check the port (587 or 465), or set no user",
+                     true, now_ms);
+        return;
+    }
+    if (can->auth_plain && (auth == PP_AUTH_AUTO || auth == PP_AUTH_PLAIN)) {
+        c->mechanism = MECHANISM_PLAIN;
+    } else if (can->auth_login && (auth == PP_AUTH_AUTO || auth == PP_AUTH_LOGIN)) {
+        c->mechanism = MECHANISM_LOGIN;
+    } else {
+        pp_smtp_fail(c, PP_ERR_UNSUPPORTED, NULL,
+                     auth == PP_AUTH_AUTO
+                         ? "the server offers neither AUTH PLAIN nor AUTH LOGIN"
+                         : "the server does not offer the configured login mechanism",
+                     true, now_ms);
+        return;
+    }
+    c->auth_step = 0;
+    pp_smtp_enter(c, PP_SMTP_AWAIT_AUTH_REPLY, now_ms);
+}
+
+static void on_challenge(struct pp_smtp_client *c, const struct pp_reply *reply, pp_time_ms now_ms)
+{
+    if (c->mechanism == MECHANISM_CANCEL) {
+        pp_smtp_fail(c, PP_ERR_SYNTAX, reply, "the server goes on asking after the login ended",
+                     false, now_ms);
+        return;
+    }
+    if (c->auth_step >= mechanism_answers[c->mechanism]) {
+        c->mechanism = MECHANISM_CANCEL;
+    } else {
+        c->auth_step++;
+    }
+    pp_smtp_enter(c, PP_SMTP_AWAIT_AUTH_REPLY, now_ms);
+}
+
+void pp_smtp_on_auth_reply(struct pp_smtp_client *c, const struct pp_reply *reply,
+                           pp_time_ms now_ms)
+{
+    bool answered = c->auth_step >= mechanism_answers[c->mechanism];
+
+    if (reply->code == 334) {
+        on_challenge(c, reply, now_ms);
+    } else if (c->mechanism == MECHANISM_CANCEL) {
+        pp_smtp_fail(c, PP_ERR_DENIED, reply, "login given up: the server asked for more", true,
+                     now_ms);
+    } else if (reply->code == 235 && answered) {
+        c->logged_in = true;
+        pp_smtp_enter(c, PP_SMTP_AWAIT_MESSAGE, now_ms);
+    } else if (reply->code < 400) {
+        pp_smtp_fail(c, PP_ERR_SYNTAX, reply, "an unlawful reply to AUTH", false, now_ms);
+    } else if (reply->code == 504 && c->mechanism == MECHANISM_PLAIN &&
+               c->params.auth == PP_AUTH_AUTO && c->capabilities.auth_login) {
+        c->mechanism = MECHANISM_LOGIN;
+        c->auth_step = 0;
+        pp_smtp_enter(c, PP_SMTP_AWAIT_AUTH_REPLY, now_ms);
+    } else {
+        pp_smtp_fail(c, PP_ERR_DENIED, reply,
+                     reply->code / 100 == 5 ? "login refused: check user and password" : NULL, true,
+                     now_ms);
+    }
+}

@@ -1,0 +1,128 @@
+/*
+ * smtp_server.h - our side of SMTP towards those who hand mail in: a machine without I/O
+ *
+ * Job:      commands in, replies out, events for the owner; the sequences, limits and reply codes
+ *           of RFC 5321 with enhanced codes.
+ * Not here: sockets, the queue, who may relay (intake/session, and access later); the arguments of
+ *           MAIL and RCPT (intake/smtp_mail.h), the end of data (intake/smtp_data.h).
+ * Follows:  RFC 5321, 1870 (SIZE), 2034 (enhanced codes), 2920 (PIPELINING), 6152 (8BITMIME),
+ *           6531 (SMTPUTF8)
+ *
+ * Only CRLF ends a command, and only CRLF.CRLF ends a message. A bare LF or a control byte in a
+ * command is refused (500); a bare CR, a bare LF or NUL in content spoils the message: the rest is
+ * swallowed and its end is answered with 554 5.6.11.
+ *
+ *     pp_smtp_server_pump(&s, in, out, now_ms);
+ *     switch (pp_smtp_server_event(&s)) ...        answer the event
+ *     ... until there is no event
+ *
+ * Texts and content of an event are views into `in`: valid until it is answered, and until then the
+ * owner leaves `in` alone.
+ */
+#ifndef PP_INTAKE_SMTP_SERVER_H
+#define PP_INTAKE_SMTP_SERVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/text.h"
+#include "base/time.h"
+#include "intake/smtp_data.h"
+#include "intake/smtp_mail.h"
+
+/* Longest command with its CRLF: 512 of RFC 5321 4.5.3.1.4, and what the extensions add. `in` has
+ * room for it. */
+#define PP_SERVER_LINE_MAX 4096
+/* Room in `out` that any reply fits in: without it nothing is taken in. */
+#define PP_SERVER_REPLY_ROOM 1024
+/* As many bad commands end a session. */
+#define PP_SERVER_ERRORS_MAX 20
+
+enum pp_server_event {
+    PP_SERVER_EVENT_NONE,
+    PP_SERVER_EVENT_MAIL,      /* a message begins, see _mail(): answer with _reply() */
+    PP_SERVER_EVENT_RECIPIENT, /* see _recipient(): answer with _reply() */
+    PP_SERVER_EVENT_CONTENT,   /* see _content(): go on with _content_done() */
+    PP_SERVER_EVENT_END,   /* that was all: answer with _reply_end(), at once or later; nothing is
+                              read meanwhile */
+    PP_SERVER_EVENT_RESET, /* the message is off: go on with _continue() */
+    PP_SERVER_EVENT_CLOSED /* the session is over, an unfinished message with it */
+};
+
+enum pp_server_state {
+    PP_SERVER_GREET,
+    PP_SERVER_AWAIT_HELLO,
+    PP_SERVER_AWAIT_MAIL,
+    PP_SERVER_AWAIT_RCPT, /* or DATA */
+    PP_SERVER_AWAIT_CONTENT,
+    PP_SERVER_CLOSED
+};
+
+struct pp_server_params {
+    const char *hostname_z; /* outlives the machine */
+    uint64_t size_limit;    /* of a message in bytes: announced, and held */
+    uint32_t timeout_ms; /* between commands, and between pieces of content (RFC 5321 4.5.3.2.7) */
+    bool local;          /* offer X-PINPOST (intake/smtp_mail.h) */
+};
+
+struct pp_smtp_server {
+    struct pp_server_params params;
+    enum pp_server_state state;
+    enum pp_server_event event;
+    pp_time_ms deadline_ms;
+    uint32_t errors;
+    bool skipping_line; /* an overlong command, up to its end */
+    size_t taken;       /* bytes of `in` that the event or the last command was about */
+    struct pp_server_mail mail;
+    struct pp_text recipient;
+    uint32_t recipients; /* accepted */
+    struct pp_server_data data;
+    uint64_t content_bytes;
+    struct pp_text content;
+    enum pp_err
+        refusal; /* why the message under way will be refused at its end; the first reason */
+};
+
+void pp_smtp_server_init(struct pp_smtp_server *s, const struct pp_server_params *params,
+                         pp_time_ms now_ms);
+/* Take in what can be taken, up to the next event. */
+void pp_smtp_server_pump(struct pp_smtp_server *s, struct pp_buf *in, struct pp_buf *out,
+                         pp_time_ms now_ms);
+enum pp_server_event pp_smtp_server_event(const struct pp_smtp_server *s);
+/* All was said: what is in `out` still goes. The deadline is then for the peer to take it. */
+bool pp_smtp_server_finished(const struct pp_smtp_server *s);
+pp_time_ms pp_smtp_server_deadline_ms(const struct pp_smtp_server *s);
+
+const struct pp_server_mail *pp_smtp_server_mail(const struct pp_smtp_server *s);
+struct pp_text pp_smtp_server_recipient(const struct pp_smtp_server *s);
+struct pp_text pp_smtp_server_content(const struct pp_smtp_server *s);
+/* At RESET within content: why the message will be refused at its end. PP_OK: the client wants so.
+ */
+enum pp_err pp_smtp_server_refusal(const struct pp_smtp_server *s);
+
+/*
+ * Answer MAIL or RECIPIENT. PP_OK accepts. Others:
+ *   FULL, DRY 452 4.3.1   TOO_BIG 552 5.3.4 (RCPT: 452 4.5.3, too many)   DENIED 550 5.7.1
+ *   SYNTAX, INJECTION 501 5.1.7 (RCPT: 5.1.3)   NOT_FOUND 550 5.1.2: no domain to complete it with
+ *   EMPTY 550 5.1.1: no default recipients (RCPT: 501 5.1.3)   any other 451 4.3.0
+ */
+void pp_smtp_server_reply(struct pp_smtp_server *s, struct pp_buf *out, enum pp_err err,
+                          pp_time_ms now_ms);
+/* The piece was taken, or, with an error, the message was dropped: then the rest is swallowed and
+ * the machine answers its end by itself. */
+void pp_smtp_server_content_done(struct pp_smtp_server *s, enum pp_err err);
+/*
+ * Answer END: `250 2.0.0 queued as ID`. Others: FULL, DRY 452 4.3.1, TOO_BIG 552 5.3.4, EMPTY
+ * 554 5.6.0, INJECTION 554 5.6.11, DENIED 550 5.7.1, any other 451 4.3.0.
+ */
+void pp_smtp_server_reply_end(struct pp_smtp_server *s, struct pp_buf *out, enum pp_err err,
+                              uint32_t id, pp_time_ms now_ms);
+/* After RESET. */
+void pp_smtp_server_continue(struct pp_smtp_server *s);
+/* Say `reply_z` (421, without CRLF) and be over. No event may be open but END. */
+void pp_smtp_server_close(struct pp_smtp_server *s, struct pp_buf *out, const char *reply_z,
+                          pp_time_ms now_ms);
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * submission.h - what a way in says about the mail it hands over
+ *
+ * Job:      the plain struct shared by pinpost.h and intake/submit.h, and the words for a
+ *           severity.
+ * Not here: what is checked and completed (intake/submit.h).
+ */
+#ifndef PP_INTAKE_SUBMISSION_H
+#define PP_INTAKE_SUBMISSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/text.h"
+#include "queue/queue.h"
+
+struct pp_submission {
+    enum pp_kind kind; /* PP_KIND_MESSAGE: RFC 5322 header and body; PP_KIND_ALERT: text only */
+    enum pp_severity severity;
+    struct pp_text sender; /* reverse-path; empty: the configuration's; "<>": the null sender */
+    struct pp_text sender_name; /* UTF-8, for From: where the message has none; may be empty */
+    struct pp_text subject;     /* alerts only: UTF-8, one line, up to 900 bytes */
+    struct pp_text origin;      /* for the log: "api", "uid=1000" */
+    bool body_8bitmime;
+    bool smtputf8;
+    uint64_t size_bytes; /* 0: unknown */
+};
+
+struct pp_submit; /* a message being handed in: a slot, given back by seal or abort */
+
+/* "info", "notice", "warning", "critical"; "unknown" for anything else. */
+const char *pp_severity_name(enum pp_severity severity);
+/* The other way, without regard to case. PP_ERR_SYNTAX for another word. */
+PP_MUST_USE enum pp_err pp_severity_from_text(struct pp_text text, enum pp_severity *severity);
+
+#endif

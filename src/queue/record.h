@@ -1,0 +1,129 @@
+/*
+ * record.h - what the queue's records hold, and what its files share
+ *
+ * Job:      types and layouts of the records; the index, room and result functions that
+ *           several files of this room use.
+ * Not here: the public side (queue.h).
+ *
+ * Integers are little endian.
+ *   BOOT    boot count 4, next id 4, device 8
+ *   META    kind 1, severity 1, flags 1 (1: 8BITMIME, 2: SMTPUTF8), 0 1, accepted 4, lengths of
+ *           sender, name, subject, origin, envid 2 each; then these texts
+ *   RCPT    length 2, address; again and again
+ *   DATA    content
+ *   COMMIT  place of the first META 8, content size 4, CRC-32C of the content 4, accepted 4,
+ *           recipients 2, content bits 2, kind 1, severity 1, 0 2, bytes of all records 4
+ *   RESULT, STATE
+ *           place of the message's RESULT or STATE before 8, attempts 2, flags 1 (1: held), 0 1,
+ *           outcomes of all recipients (2 bits each, the first in the lowest); RESULT then has
+ *           replies: recipient 2, outcome 1, length 2, text
+ *   GONE    nothing
+ * META, RCPT and DATA are streams: where one record ends and the next begins means nothing.
+ * A message that is moved is written again from META to COMMIT, then one or more RESULT records
+ * that tell all that those before told. A later COMMIT of the same id replaces the earlier one,
+ * a later RESULT or STATE all outcomes before; GONE ends the message.
+ */
+#ifndef PP_QUEUE_RECORD_H
+#define PP_QUEUE_RECORD_H
+
+#include "queue/queue.h"
+
+enum pp_record_type {
+    PP_RECORD_BOOT = 1,
+    PP_RECORD_META,
+    PP_RECORD_RCPT,
+    PP_RECORD_DATA,
+    PP_RECORD_COMMIT,
+    PP_RECORD_RESULT,
+    PP_RECORD_STATE,
+    PP_RECORD_GONE
+};
+
+#define PP_BOOT_BYTES                16u
+#define PP_META_FIXED_BYTES          18u
+#define PP_META_TEXTS                5u
+#define PP_COMMIT_BYTES              32u
+#define PP_ADDRESS_MAX               320u
+#define PP_REPLY_MAX                 400u
+#define PP_REPLY_HEAD_BYTES          5u
+#define PP_STATE_HEAD_BYTES          12u
+#define PP_OUTCOME_BYTES(recipients) (((uint32_t)(recipients) + 3) / 4)
+#define PP_STATE_BYTES_MAX                                                                         \
+    (PP_STATE_HEAD_BYTES + PP_OUTCOME_BYTES(PP_RECIPIENTS_MAX) + PP_REPLY_HEAD_BYTES + PP_REPLY_MAX)
+/* A stream's record is cut to fit the rest of a block when at least so much of it fits. */
+#define PP_PIECE_BYTES_MIN 128u
+
+void pp_place_put(uint8_t *p, struct pp_place place);
+struct pp_place pp_place_get(const uint8_t *p);
+bool pp_place_equal(struct pp_place a, struct pp_place b);
+bool pp_place_before(struct pp_place a, struct pp_place b);
+
+/* ---- index (queue.c) ---- */
+uint32_t pp_queue_index(const struct pp_queue *q, const struct pp_queue_entry *entry);
+/* An entry off the free list, cleared, not yet in use; NULL when there is none. */
+struct pp_queue_entry *pp_queue_take_entry(struct pp_queue *q);
+void pp_queue_give_entry(struct pp_queue *q, struct pp_queue_entry *entry);
+/* Make a filled-in entry known by its id. */
+PP_MUST_USE enum pp_err pp_queue_enter(struct pp_queue *q, struct pp_queue_entry *entry);
+/* The message has ended: all it had in flash is garbage. */
+void pp_queue_forget(struct pp_queue *q, struct pp_queue_entry *entry);
+/* Write a BOOT record: what must outlive all messages. */
+PP_MUST_USE enum pp_err pp_queue_append_boot(struct pp_queue *q);
+
+/* ---- room (room.c) ---- */
+/* Bytes of records that surely fit a block. */
+uint32_t pp_queue_block_room(const struct pp_queue *q);
+uint32_t pp_queue_blocks_for(const struct pp_queue *q, uint64_t bytes);
+/* Blocks that new messages must leave free. */
+uint32_t pp_queue_blocks_kept(const struct pp_queue *q);
+/* Bytes of records that surely fit before the next sync. */
+uint64_t pp_queue_free_bytes(const struct pp_queue *q);
+/* May `need` more bytes of a message that begins in block `lap` (0: the next record's) be
+ * appended, and leave what has to be left? */
+bool pp_queue_admits(const struct pp_queue *q, uint32_t lap, uint64_t need, uint8_t severity);
+/* So little room that only what settles a recipient is written. */
+bool pp_queue_is_short(const struct pp_queue *q);
+void pp_queue_group_add(struct pp_queue *q, uint32_t lap, uint64_t bytes);
+void pp_queue_group_sub(struct pp_queue *q, uint32_t lap, uint64_t bytes);
+/* How many of `len` bytes of a stream go into the next record. */
+uint16_t pp_queue_piece(const struct pp_queue *q, uint32_t len);
+
+/* ---- writers (accept.c) ---- */
+/* Take a writer's flash back; it hears of it with its next call. */
+void pp_queue_evict(struct pp_queue *q, struct pp_queue_writer *w, enum pp_err err);
+
+/* ---- results (result.c) ---- */
+struct pp_queue_state {
+    uint32_t len;
+    uint8_t bytes[PP_STATE_BYTES_MAX];
+};
+
+/* The newest outcomes of a message, without replies; all open when none were kept. Uses
+ * q->scratch. PP_ERR_DAMAGED, PP_ERR_FLASH. */
+PP_MUST_USE enum pp_err pp_queue_state_load(struct pp_queue *q, const struct pp_queue_entry *entry,
+                                            struct pp_queue_state *state);
+/* Take counts, attempts and held from a RESULT or STATE payload; false when it is malformed. */
+bool pp_queue_state_apply(struct pp_queue_entry *entry, const uint8_t *payload, uint32_t len);
+enum pp_outcome pp_queue_state_outcome(const struct pp_queue_state *state, uint32_t recipient);
+/* Add a reply, cut to PP_REPLY_MAX. False when it does not fit: write this record first. */
+bool pp_queue_state_reply(const struct pp_queue *q, const struct pp_queue_entry *entry,
+                          struct pp_queue_state *state, uint16_t recipient, struct pp_text reply);
+/*
+ * Write the record, linked to `before`, and leave `state` without replies for the next one. On
+ * PP_OK *place is where it went and *bytes what it took.
+ */
+PP_MUST_USE enum pp_err pp_queue_state_append(struct pp_queue *q,
+                                              const struct pp_queue_entry *entry,
+                                              struct pp_queue_state *state, struct pp_place before,
+                                              struct pp_place *place, uint32_t *bytes);
+/*
+ * The newest replies of `count` recipients from `from` on, into texts[]: views of `memory`,
+ * empty where none was kept. Returns how many recipients in a row, from the first, had room
+ * there: 1 at least when cap is PP_REPLY_MAX or more. Adds records read to *read. Uses
+ * q->scratch.
+ */
+uint32_t pp_queue_replies(struct pp_queue *q, const struct pp_queue_entry *entry, uint32_t from,
+                          uint32_t count, struct pp_text *texts, char *memory, size_t cap,
+                          uint32_t *read);
+
+#endif

@@ -1,0 +1,96 @@
+/*
+ * room.c - how much may still be written
+ *
+ * Job:      keep, behind every message taken in, the room that cleaning and results need.
+ * Not here: cleaning itself (clean.c).
+ *
+ * queue.h says why this is enough. Bytes are summed by the block in which their message
+ * begins, in a small table by block number: blocks that share a counter make the sum too
+ * large, never too small.
+ */
+#include "queue/record.h"
+
+uint32_t pp_queue_block_room(const struct pp_queue *q)
+{
+    uint32_t body = q->ring.flash->block_bytes - PP_RING_BLOCK_HEADER_BYTES;
+    uint32_t undivided = PP_RECORD_HEADER_BYTES + PP_STATE_BYTES_MAX;
+    return body - (undivided < body / 4 ? undivided : body / 4);
+}
+
+uint32_t pp_queue_blocks_for(const struct pp_queue *q, uint64_t bytes)
+{
+    uint32_t room = pp_queue_block_room(q);
+    uint64_t blocks = (bytes + room - 1) / room;
+    return blocks < UINT32_MAX / 4 ? (uint32_t)blocks : UINT32_MAX / 4;
+}
+
+static uint32_t kept_for(const struct pp_queue *q, uint64_t group_bytes)
+{
+    uint32_t quarter = q->ring.flash->block_count / 4;
+    uint32_t spare = quarter < PP_QUEUE_SPARE_BLOCKS ? quarter : PP_QUEUE_SPARE_BLOCKS;
+    return pp_queue_blocks_for(q, group_bytes) + spare;
+}
+
+static uint64_t largest_group(const struct pp_queue *q)
+{
+    uint64_t largest = 0;
+    for (uint32_t i = 0; i < PP_QUEUE_GROUPS; i++) {
+        if (q->group_bytes[i] > largest)
+            largest = q->group_bytes[i];
+    }
+    return largest;
+}
+
+uint32_t pp_queue_blocks_kept(const struct pp_queue *q)
+{
+    return kept_for(q, largest_group(q));
+}
+
+uint64_t pp_queue_free_bytes(const struct pp_queue *q)
+{
+    uint32_t head =
+        pp_ring_room(&q->ring) > 0 ? q->ring.flash->block_bytes - q->ring.head_offset : 0;
+    uint32_t undivided = PP_RECORD_HEADER_BYTES + PP_STATE_BYTES_MAX;
+    uint64_t blocks = pp_ring_free_blocks(&q->ring);
+    return blocks * pp_queue_block_room(q) + (head > undivided ? head - undivided : 0);
+}
+
+bool pp_queue_admits(const struct pp_queue *q, uint32_t lap, uint64_t need, uint8_t severity)
+{
+    uint64_t free_bytes = pp_queue_free_bytes(q);
+    uint64_t largest = largest_group(q);
+    uint32_t head = q->ring.head_lap != 0 ? q->ring.head_lap : q->ring.next_lap;
+    uint64_t group = q->group_bytes[(lap != 0 ? lap : head) % PP_QUEUE_GROUPS] + need;
+    uint64_t reserve = 0;
+    if (severity < PP_SEVERITY_CRITICAL)
+        reserve = (uint64_t)q->ring.flash->block_count * q->limits.reserve_percent / 100;
+    if (need > free_bytes)
+        return false;
+    return (free_bytes - need) / pp_queue_block_room(q) >=
+           kept_for(q, group > largest ? group : largest) + reserve;
+}
+
+bool pp_queue_is_short(const struct pp_queue *q)
+{
+    return pp_ring_spare_blocks(&q->ring) < pp_queue_blocks_kept(q);
+}
+
+void pp_queue_group_add(struct pp_queue *q, uint32_t lap, uint64_t bytes)
+{
+    q->group_bytes[lap % PP_QUEUE_GROUPS] += bytes;
+}
+
+void pp_queue_group_sub(struct pp_queue *q, uint32_t lap, uint64_t bytes)
+{
+    q->group_bytes[lap % PP_QUEUE_GROUPS] -= bytes;
+}
+
+uint16_t pp_queue_piece(const struct pp_queue *q, uint32_t len)
+{
+    uint32_t max = pp_ring_payload_max(&q->ring);
+    uint32_t room = pp_ring_room(&q->ring);
+    uint32_t piece = len < max ? len : max;
+    if (piece > room && room >= PP_PIECE_BYTES_MIN)
+        piece = room;
+    return (uint16_t)piece;
+}

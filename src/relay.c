@@ -1,0 +1,408 @@
+/*
+ * relay.c - owns every pool and slot; one turn of the loop
+ *
+ * Job:      start and stop; a turn: intake, delivery, cleaning, one sync, what waited for it.
+ * Not here: the queue seen from outside (relay_queue.c), protocols and flash (the rooms).
+ */
+#include "relay.h"
+
+#include <string.h>
+
+#include "base/crypto.h"
+#include "delivery/transfer.h"
+
+#define ACCEPTS_A_TURN  4
+#define CLEANING_ROUNDS 8
+#define EXPIRY_LOOKS    256   /* entries looked at in a turn */
+#define EXPIRY_EVERY_MS 60000 /* at the least; sooner where `expire` is short */
+
+/* One relay a process: mbedTLS's allocator is one (wire/tls_alloc.h). */
+static struct pp_relay the_relay;
+
+static pp_time_ms now(const struct pp_relay *r)
+{
+    return r->port->now_ms(r->port->ctx);
+}
+
+/* ---- log ---- */
+
+static void sink(void *ctx, enum pp_log_level level, const char *line, size_t len)
+{
+    const struct pp_port *port = ctx;
+
+    port->log(port->ctx, (enum pp_port_log)level, line, len);
+}
+
+/* ---- start and stop ---- */
+
+static struct pp_queue_limits limits_of(const struct pp_config *config)
+{
+    return (struct pp_queue_limits){
+        .message_bytes = config->queue.message_limit_bytes,
+        .recipients = config->queue.recipient_limit,
+        .reserve_percent = config->queue.reserve_percent,
+    };
+}
+
+/* Whatever waits from before the restart is due now; held and failed mail is not. */
+static void schedule_all(struct pp_relay *r)
+{
+    uint32_t cursor = 0;
+    struct pp_queue_entry *entry;
+
+    while ((entry = pp_queue_next(&r->queue, &cursor)) != NULL) {
+        pp_relay_schedule_entry(r, entry, now(r));
+    }
+}
+
+static void log_mounted(struct pp_relay *r)
+{
+    struct pp_log_line line;
+    const struct pp_ring_report *report = &r->queue.ring.report;
+    uint32_t damaged = r->queue.messages_damaged + report->records_damaged;
+
+    pp_log_begin(&line, &r->log, damaged > 0 ? PP_LOG_ERROR : PP_LOG_INFO, 0, "mounted");
+    pp_log_u64(&line, "messages", r->queue.entry_count);
+    pp_log_u64(&line, "boot", r->queue.boot_count);
+    pp_log_u64(&line, "blocks", report->blocks_used);
+    if (damaged > 0 || report->blocks_bad_header > 0) {
+        pp_log_u64(&line, "messages_damaged", r->queue.messages_damaged);
+        pp_log_u64(&line, "records_damaged", report->records_damaged);
+        pp_log_u64(&line, "blocks_bad", report->blocks_bad_header);
+        pp_log_u64(&line, "bytes_skipped", report->bytes_skipped);
+    }
+    pp_log_end(&line);
+}
+
+static void on_sealed(void *ctx, const struct pp_ticket *ticket)
+{
+    struct pp_relay *r = ctx;
+
+    if (r->fresh_count < PP_RELAY_FRESH) {
+        r->fresh[r->fresh_count++] = *ticket;
+        return;
+    }
+    /* More than a turn's worth: sent before its sync, which costs nobody anything. */
+    struct pp_queue_entry *entry = pp_queue_find(&r->queue, ticket->id);
+    if (entry != NULL) {
+        pp_relay_schedule_entry(r, entry, now(r));
+    }
+}
+
+static void init_rooms(struct pp_relay *r)
+{
+    pp_schedule_init(&r->schedule, &r->queue);
+    pp_intake_init(&r->intake, &r->queue, &r->config, r->port, &r->log);
+    r->intake.on_sealed = on_sealed;
+    r->intake.on_sealed_ctx = r;
+    r->delivery = (struct pp_delivery){
+        .port = r->port,
+        .config = &r->config,
+        .queue = &r->queue,
+        .schedule = &r->schedule,
+        .log = &r->log,
+    };
+    pp_route_init(&r->delivery.route);
+    pp_pool_init(&r->intake_pool, r->intake_used, PP_INTAKE_SESSIONS);
+    pp_pool_init(&r->delivery_pool, r->delivery_used, PP_DELIVERY_SESSIONS);
+    r->fresh_count = 0;
+    r->draining = r->store_failed = false;
+    r->expiry_at_ms = 0;
+    r->expiry_cursor = 0;
+}
+
+static enum pp_err init_trust(const struct pp_port *port)
+{
+    enum pp_err err = pp_crypto_seed(port->entropy, port->ctx);
+
+    return err != PP_OK ? err : pp_tls_library_init(port->wall_s, port->now_ms, port->ctx);
+}
+
+enum pp_err pp_relay_start(const struct pp_port *port, const struct pp_config *config,
+                           struct pp_relay **relay)
+{
+    struct pp_relay *r = &the_relay;
+    struct pp_queue_limits limits = limits_of(config);
+    enum pp_err err;
+
+    r->port = port;
+    r->config = *config;
+    r->log = (struct pp_log){.sink = sink, .ctx = (void *)port, .level = config->log.level};
+    r->started_ms = now(r);
+    err = init_trust(port);
+    if (err == PP_OK) {
+        err = pp_queue_mount(&r->queue, &port->flash, &limits);
+    }
+    if (err != PP_OK) {
+        return err;
+    }
+    init_rooms(r);
+    log_mounted(r);
+    schedule_all(r);
+    *relay = r;
+    return PP_OK;
+}
+
+void pp_relay_configure(struct pp_relay *r, const struct pp_config *config)
+{
+    struct pp_queue_limits limits = limits_of(config);
+
+    r->config = *config;
+    r->log.level = config->log.level;
+    pp_queue_set_limits(&r->queue, &limits);
+    pp_route_retry_now(&r->delivery.route);
+}
+
+void pp_relay_stop(struct pp_relay *r)
+{
+    for (size_t i = 0; i < PP_DELIVERY_SESSIONS; i++) {
+        if (r->delivery_used[i]) {
+            pp_delivery_session_stop(&r->delivery_sessions[i], now(r));
+            pp_pool_give(&r->delivery_pool, i);
+        }
+    }
+    for (size_t i = 0; i < PP_INTAKE_SESSIONS; i++) {
+        if (r->intake_used[i]) {
+            pp_intake_session_stop(&r->intake_sessions[i]);
+            pp_pool_give(&r->intake_pool, i);
+        }
+    }
+    /* Best effort: nobody was told about what is not durable yet. */
+    (void)!pp_queue_sync(&r->queue);
+    pp_config_wipe(&r->config);
+}
+
+bool pp_relay_drain(struct pp_relay *r, uint64_t deadline_ms)
+{
+    r->draining = r->delivery.draining = r->intake.draining = true;
+    return (r->delivery_pool.in_use == 0 && r->intake_pool.in_use == 0 && r->fresh_count == 0 &&
+            !pp_queue_wants_sync(&r->queue)) ||
+           now(r) >= deadline_ms;
+}
+
+/* ---- a turn ---- */
+
+static void accept_streams(struct pp_relay *r, pp_time_ms now_ms)
+{
+    for (unsigned listener = 0; listener < r->port->listener_count; listener++) {
+        for (int i = 0; i < ACCEPTS_A_TURN && !r->draining; i++) {
+            struct pp_peer peer = {0};
+            size_t slot = pp_pool_take(&r->intake_pool);
+            int stream;
+
+            if (slot == PP_POOL_NONE) {
+                return; /* they wait in the listener's backlog */
+            }
+            stream = r->port->stream_accept(r->port->ctx, listener, &peer);
+            if (stream <= 0) {
+                pp_pool_give(&r->intake_pool, slot);
+                break;
+            }
+            pp_intake_session_start(&r->intake_sessions[slot], &r->intake, r->port, stream, &peer,
+                                    now_ms);
+        }
+    }
+}
+
+/* Returns true when a session has more to do at once. */
+static bool pump_intake(struct pp_relay *r, pp_time_ms now_ms)
+{
+    bool more = false;
+
+    for (size_t i = 0; i < PP_INTAKE_SESSIONS; i++) {
+        if (!r->intake_used[i]) {
+            continue;
+        }
+        more |= pp_intake_session_pump(&r->intake_sessions[i], now_ms);
+        if (!r->intake_sessions[i].active) {
+            pp_pool_give(&r->intake_pool, i);
+            more = true;
+        }
+    }
+    return more;
+}
+
+static bool has_idle_delivery(const struct pp_relay *r)
+{
+    for (size_t i = 0; i < PP_DELIVERY_SESSIONS; i++) {
+        if (r->delivery_used[i] && pp_delivery_session_idle(&r->delivery_sessions[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A path that is not proven is tried by one connection alone. */
+static bool wants_delivery(struct pp_relay *r, pp_time_ms now_ms)
+{
+    size_t limit = r->delivery.route.proven ? r->config.delivery.connections : 1;
+
+    return !r->draining && r->config.smarthost_count > 0 && r->delivery_pool.in_use < limit &&
+           pp_route_open(&r->delivery.route, now_ms) && !has_idle_delivery(r) &&
+           pp_schedule_due(&r->schedule, now_ms) != NULL;
+}
+
+static bool pump_delivery(struct pp_relay *r, pp_time_ms now_ms)
+{
+    bool more = false;
+
+    for (size_t i = 0; i < PP_DELIVERY_SESSIONS; i++) {
+        if (!r->delivery_used[i]) {
+            continue;
+        }
+        more |= pp_delivery_session_pump(&r->delivery_sessions[i], now_ms);
+        if (!r->delivery_sessions[i].active) {
+            pp_pool_give(&r->delivery_pool, i);
+            more = true;
+        }
+    }
+    if (wants_delivery(r, now_ms)) {
+        size_t slot = pp_pool_take(&r->delivery_pool);
+        if (slot != PP_POOL_NONE) {
+            pp_delivery_session_start(&r->delivery_sessions[slot], &r->delivery, now_ms);
+            more = true;
+        }
+    }
+    return more;
+}
+
+/* Mail whose time is over while the path is down must not wait in silence. */
+static void look_for_expired(struct pp_relay *r, pp_time_ms now_ms)
+{
+    uint64_t every_ms = r->config.queue.expire_ms / 8;
+    struct pp_queue_entry *entry;
+
+    if (now_ms < r->expiry_at_ms || r->config.queue.expire_ms == 0) {
+        return;
+    }
+    for (int i = 0; i < EXPIRY_LOOKS; i++) {
+        entry = pp_queue_next(&r->queue, &r->expiry_cursor);
+        if (entry == NULL) {
+            r->expiry_cursor = 0;
+            every_ms = every_ms > EXPIRY_EVERY_MS ? EXPIRY_EVERY_MS : every_ms;
+            r->expiry_at_ms = pp_time_add(now_ms, every_ms > 0 ? every_ms : 1);
+            return;
+        }
+        if (!entry->delivering && !entry->held && entry->open_count > 0 &&
+            pp_transfer_expired(&r->delivery, entry)) {
+            pp_transfer_expire(&r->delivery, entry);
+        }
+    }
+}
+
+/* What is durable now may be sent. */
+static void schedule_fresh(struct pp_relay *r, pp_time_ms now_ms)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < r->fresh_count; i++) {
+        struct pp_ticket ticket = r->fresh[i];
+        struct pp_queue_entry *entry = pp_queue_find(&r->queue, ticket.id);
+        if (pp_queue_ticket(&r->queue, &ticket) == PP_TICKET_PENDING) {
+            r->fresh[kept++] = ticket;
+        } else if (entry != NULL && pp_queue_ticket(&r->queue, &ticket) == PP_TICKET_DURABLE) {
+            pp_relay_schedule_entry(r, entry, now_ms);
+        }
+    }
+    r->fresh_count = kept;
+}
+
+static void sync(struct pp_relay *r, pp_time_ms now_ms)
+{
+    enum pp_err err = pp_queue_sync(&r->queue);
+
+    if (err != PP_OK && err != PP_ERR_LATER && !r->store_failed) {
+        struct pp_log_line line;
+        r->store_failed = true;
+        pp_log_begin(&line, &r->log, PP_LOG_ERROR, 0, "store_failed");
+        pp_log_err(&line, err);
+        pp_log_z(&line, "effect", "no mail is taken in until a restart; what was accepted is kept");
+        pp_log_end(&line);
+    }
+    schedule_fresh(r, now_ms);
+}
+
+static pp_time_ms next_turn(const struct pp_relay *r)
+{
+    pp_time_ms at_ms = PP_TIME_NEVER;
+
+    for (size_t i = 0; i < PP_INTAKE_SESSIONS; i++) {
+        if (r->intake_used[i]) {
+            at_ms = pp_time_min(at_ms, pp_intake_session_deadline_ms(&r->intake_sessions[i]));
+        }
+    }
+    for (size_t i = 0; i < PP_DELIVERY_SESSIONS; i++) {
+        if (r->delivery_used[i]) {
+            at_ms = pp_time_min(at_ms, pp_delivery_session_deadline_ms(&r->delivery_sessions[i]));
+        }
+    }
+    if (!r->draining && r->queue.entry_count > 0) {
+        size_t limit = r->delivery.route.proven ? r->config.delivery.connections : 1;
+        pp_time_ms due_ms = pp_schedule_next_ms(&r->schedule);
+        due_ms = due_ms < r->delivery.route.retry_at_ms ? r->delivery.route.retry_at_ms : due_ms;
+        if (r->delivery_pool.in_use < limit && r->config.smarthost_count > 0) {
+            at_ms = pp_time_min(at_ms, due_ms);
+        }
+        if (r->config.queue.expire_ms != 0) {
+            at_ms = pp_time_min(at_ms, r->expiry_at_ms);
+        }
+    }
+    return at_ms;
+}
+
+uint64_t pp_relay_turn(struct pp_relay *r)
+{
+    pp_time_ms now_ms = now(r);
+    bool more = false;
+
+    accept_streams(r, now_ms);
+    more |= pump_intake(r, now_ms);
+    more |= pump_delivery(r, now_ms);
+    look_for_expired(r, now_ms);
+    for (int i = 0; i < CLEANING_ROUNDS && pp_queue_clean(&r->queue); i++) {
+    }
+    if (pp_queue_wants_sync(&r->queue)) {
+        sync(r, now_ms);
+        more = true;
+    }
+    return more ? now_ms : next_turn(r);
+}
+
+/* ---- trust and probe ---- */
+
+void pp_trust_begin(void)
+{
+    pp_ca_begin();
+}
+
+enum pp_err pp_trust_feed(const char *bytes, size_t len)
+{
+    return pp_ca_feed(bytes, len);
+}
+
+enum pp_err pp_trust_end(uint32_t *count, uint32_t *skipped)
+{
+    return pp_ca_end(count, skipped);
+}
+
+static struct pp_probe the_probe;
+
+enum pp_err pp_probe_start(const struct pp_port *port, const struct pp_config *config,
+                           uint32_t smarthost, bool inspect,
+                           void (*on_step)(void *ctx, const struct pp_probe_report *report),
+                           void *ctx)
+{
+    enum pp_err err = init_trust(port);
+
+    if (err == PP_OK) {
+        pp_probe_begin(&the_probe, port, config, smarthost, inspect, on_step, ctx);
+    }
+    return err;
+}
+
+bool pp_probe_turn(uint64_t *next_ms)
+{
+    const struct pp_port *port = the_probe.path.port;
+
+    return pp_probe_pump(&the_probe, port->now_ms(port->ctx), next_ms);
+}

@@ -1,0 +1,143 @@
+/*
+ * ring.h - an append-only log of records over raw flash, used as a ring of erase blocks
+ *
+ * Job:      append records, make them survive a power cut, read one at a place, walk all of
+ *           them at mount, give back the oldest block.
+ * Not here: what records mean and which are still needed (queue/queue.c).
+ * Format:   version 1; see ring.c. Every block header, record header and payload carries a
+ *           CRC-32C. Integers are little endian.
+ *
+ * A record lies within one block. Its place is the block's number in the order of use
+ * (`lap`, growing by one for each block ever opened) and the offset in the block; a place
+ * stays valid until that block is erased.
+ */
+#ifndef PP_STORE_RING_H
+#define PP_STORE_RING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "port.h"
+#include "profile.h"
+
+struct pp_place {
+    uint32_t lap; /* 0 is "nowhere" */
+    uint32_t offset;
+};
+
+#define PP_RECORD_HEADER_BYTES     16u
+#define PP_RING_BLOCK_HEADER_BYTES 36u
+
+struct pp_record {
+    uint8_t type; /* 1 to 254; the ring gives them no meaning */
+    uint32_t id;  /* the message it belongs to, or 0 */
+    uint16_t len; /* of the payload */
+    struct pp_place place;
+    struct pp_place next; /* where to go on walking */
+};
+
+/* What mount and reading found; grows only. */
+struct pp_ring_report {
+    uint32_t blocks_used;
+    uint32_t blocks_bad_header; /* erased when their turn comes; what is in them is lost */
+    uint32_t records_read;
+    uint32_t records_damaged; /* skipped; one for each damaged stretch */
+    uint64_t bytes_skipped;
+    uint64_t bytes_programmed; /* since start, for benchmarks */
+    uint64_t bytes_padded;     /* of these: to the end of a unit, at a sync */
+    uint64_t blocks_erased;
+};
+
+struct pp_ring {
+    const struct pp_flash *flash;
+    uint32_t oldest_lap;   /* first block that holds records */
+    uint32_t head_lap;     /* block being filled; 0 when none is open */
+    uint32_t next_lap;     /* the number that the next opened block gets */
+    uint32_t head_offset;  /* next free byte in the head block, stage included */
+    uint32_t stage_offset; /* where the stage's first byte goes */
+    uint32_t stage_len;
+    bool virgin; /* nothing of ours is on the medium yet */
+    bool failed; /* the medium failed a sync or a program: no more appends until a remount */
+    bool syncing;
+    bool unsynced;       /* something was appended or given back since the last sync began */
+    uint32_t generation; /* of the sync that will make the newest append durable */
+    uint32_t syncing_generation; /* of the sync under way */
+    uint32_t synced_generation;  /* the newest that is known durable */
+    uint32_t noted_oldest;       /* oldest_lap as last written down */
+    uint32_t syncing_oldest;     /* ... and in the sync under way */
+    uint32_t synced_oldest;      /* ... and durable: blocks before it may be erased in any order */
+    uint32_t syncing_lap;        /* newest block opened before the sync under way */
+    uint32_t synced_lap;         /* newest block whose erase is durable, as all before it */
+    uint32_t erases;             /* of the head block */
+    uint32_t seed_lap;           /* block whose checksum seed is kept in `seed` */
+    uint32_t seed;
+    /* Goes into the checksums of the next block's record headers, so that content cannot pose as
+     * records where a reader looks for the next sound one. It follows from all that was
+     * appended; the owner may stir in randomness at any time. */
+    uint32_t salt;
+    struct pp_ring_report report;
+    uint8_t stage[PP_STORE_STAGE_BYTES];
+};
+
+/*
+ * Look at a medium: find its blocks and their order. Writes nothing. What can be read now is
+ * taken for durable: the port syncs a medium before it hands it out.
+ * Returns PP_ERR_VERSION (another format's, a later one's or another geometry's: left
+ * untouched), PP_ERR_RANGE (a geometry outside the profile), PP_ERR_FLASH. A medium that is
+ * blank is an empty log, and so is one where the power went while the very first block
+ * header was written.
+ */
+PP_MUST_USE enum pp_err pp_ring_mount(struct pp_ring *ring, const struct pp_flash *flash);
+/*
+ * Walk: *place = {0, 0} begins at the oldest record. On PP_OK `record` is the next sound
+ * record at or behind *place and *place is moved behind it; damaged stretches are skipped
+ * and counted, unreadable ones too. PP_ERR_NOT_FOUND at the end. The payload is not read:
+ * only its header is known to be sound.
+ */
+PP_MUST_USE enum pp_err pp_ring_walk(struct pp_ring *ring, struct pp_place *place,
+                                     struct pp_record *record);
+/*
+ * Read the record at `place`, what is still staged too. `payload` has `cap` bytes.
+ * Returns PP_ERR_TOO_BIG (`record` is set), PP_ERR_DAMAGED (the payload's CRC; `record` is
+ * set), PP_ERR_NOT_FOUND (no record header there), PP_ERR_FLASH.
+ */
+PP_MUST_USE enum pp_err pp_ring_read(struct pp_ring *ring, struct pp_place place,
+                                     struct pp_record *record, void *payload, uint32_t cap);
+/*
+ * Append one record: staged, programmed when the stage is full or at the sync. Opens (and
+ * erases) the next block when it does not fit.
+ * Returns PP_ERR_FULL when that would be a block still in use or one whose giving back is not
+ * durable yet (a sync helps), PP_ERR_FLASH when the medium fails or has failed, PP_ERR_TOO_BIG
+ * above pp_ring_payload_max().
+ */
+PP_MUST_USE enum pp_err pp_ring_append(struct pp_ring *ring, uint8_t type, uint32_t id,
+                                       const void *payload, uint16_t len, struct pp_place *place);
+/* Largest payload of a record: PP_STORE_CHUNK_BYTES, or what fits a block when that is less. */
+uint32_t pp_ring_payload_max(const struct pp_ring *ring);
+/* Bytes that a record takes in flash. */
+uint32_t pp_ring_record_bytes(uint32_t payload_len);
+/* Largest payload that fits the head block as it is, at most pp_ring_payload_max(); may be 0. */
+uint32_t pp_ring_room(const struct pp_ring *ring);
+/* Blocks that can be opened before the next sync, the open one not counted. */
+uint32_t pp_ring_free_blocks(const struct pp_ring *ring);
+/* The same once all that was given back is durable. */
+uint32_t pp_ring_spare_blocks(const struct pp_ring *ring);
+/* Give the oldest block back: nothing in it is needed any more (and copies are synced).
+ * Never the head block, nor a block that is not there (PP_ERR_STATE). */
+PP_MUST_USE enum pp_err pp_ring_drop_oldest(struct pp_ring *ring);
+
+/*
+ * Group commit. begin: program what is staged and start a sync of everything appended so far;
+ * nothing to do: PP_OK at once; PP_ERR_LATER when one is under way, PP_ERR_FLASH. On a medium
+ * that is still blank the first sync makes the first block header durable and no more: then
+ * `unsynced` stays set.
+ * poll: PP_OK when no sync is under way any more, PP_ERR_LATER while one is, PP_ERR_FLASH
+ * when it failed; then the ring is `failed`.
+ */
+PP_MUST_USE enum pp_err pp_ring_sync_begin(struct pp_ring *ring);
+PP_MUST_USE enum pp_err pp_ring_sync_poll(struct pp_ring *ring);
+/* True when all that was appended up to `generation` is durable. */
+bool pp_ring_is_durable(const struct pp_ring *ring, uint32_t generation);
+
+#endif

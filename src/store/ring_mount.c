@@ -1,0 +1,184 @@
+/*
+ * ring_mount.c - finding the log on a medium
+ *
+ * Job:      tell our blocks from blank, torn and foreign ones, and put them in order.
+ * Not here: records (ring_read.c), but for the one that says where the log begins.
+ *
+ * Block number (lap - 1) % count holds lap, so the newest lap gives each block its expected
+ * one: a block with another lap is what an unsynced erase left behind, and is not read.
+ */
+#include <string.h>
+
+#include "base/bytes.h"
+#include "store/ring_format.h"
+
+#define BLOCK_BYTES_MIN 512u
+#define BLOCK_BYTES_MAX (16u * 1024 * 1024)
+/* How much of a medium without any header of ours is searched for somebody else's data; where
+ * file systems have their superblocks. Of the rest, the start of each block. */
+#define SEARCH_BYTES (4u * 1024 * 1024)
+
+static bool geometry_fits(const struct pp_flash *flash)
+{
+    uint32_t unit = flash->program_unit_bytes;
+    uint32_t page = flash->page_bytes;
+    uint32_t block = flash->block_bytes;
+    return unit >= 1 && unit <= PP_STORE_UNIT_MAX && PP_STORE_STAGE_BYTES % unit == 0 &&
+           page >= unit && page % unit == 0 && block >= BLOCK_BYTES_MIN &&
+           block <= BLOCK_BYTES_MAX && block >= page && block % page == 0 && block % 4 == 0 &&
+           flash->block_count >= 4 && flash->block_count <= UINT32_MAX / 4 &&
+           (flash->erased_value == 0x00 || flash->erased_value == 0xFF);
+}
+
+static bool read_header(const struct pp_flash *flash, uint32_t number,
+                        uint8_t bytes[PP_RING_BLOCK_HEADER_BYTES])
+{
+    uint64_t address = (uint64_t)number * flash->block_bytes;
+    return flash->read(flash->ctx, address, bytes, PP_RING_BLOCK_HEADER_BYTES) >= 0;
+}
+
+/* Sets *newest; its lap is 0 when no block has a header of ours. */
+static enum pp_err find_newest(const struct pp_flash *flash, struct pp_ring_block *newest)
+{
+    uint8_t bytes[PP_RING_BLOCK_HEADER_BYTES];
+    bool unreadable = false;
+    newest->lap = 0;
+    for (uint32_t number = 0; number < flash->block_count; number++) {
+        struct pp_ring_block block;
+        if (!read_header(flash, number, bytes)) {
+            unreadable = true;
+            continue;
+        }
+        enum pp_ring_header kind = pp_ring_block_decode(flash, number, bytes, &block);
+        if (kind == PP_RING_HEADER_OTHER)
+            return PP_ERR_VERSION;
+        if (kind == PP_RING_HEADER_GOOD && block.lap > newest->lap)
+            *newest = block;
+    }
+    return newest->lap == 0 && unreadable ? PP_ERR_FLASH : PP_OK;
+}
+
+/* Could these be the magic bytes, not all of their bits programmed yet? */
+static bool is_torn_magic(uint8_t erased, const uint8_t *bytes)
+{
+    for (unsigned i = 0; i < PP_RING_MAGIC_BYTES; i++) {
+        uint8_t wrong = erased == 0xFF ? (uint8_t)(pp_ring_magic[i] & ~bytes[i])
+                                       : (uint8_t)(bytes[i] & ~pp_ring_magic[i]);
+        if (wrong != 0)
+            return false;
+    }
+    return true;
+}
+
+/* All bytes are FF, or all are 00: a new medium may have either, whatever it erases to. */
+static enum pp_err is_blank(const struct pp_flash *flash, uint64_t address, uint64_t len,
+                            bool *blank)
+{
+    uint8_t bytes[512];
+    uint8_t fill = 0;
+    *blank = true;
+    for (uint64_t done = 0; done < len && *blank; done += sizeof(bytes)) {
+        size_t take = len - done < sizeof(bytes) ? (size_t)(len - done) : sizeof(bytes);
+        if (flash->read(flash->ctx, address + done, bytes, take) < 0)
+            return PP_ERR_FLASH;
+        if (done == 0)
+            fill = bytes[0];
+        *blank = fill == 0x00 || fill == 0xFF;
+        for (size_t i = 0; i < take && *blank; i++)
+            *blank = bytes[i] == fill;
+    }
+    return PP_OK;
+}
+
+/* No header of ours anywhere: PP_OK when nobody else's data is there either. */
+static enum pp_err check_blank(const struct pp_flash *flash)
+{
+    uint8_t bytes[PP_RING_BLOCK_HEADER_BYTES];
+    uint32_t unit = flash->program_unit_bytes;
+    uint32_t first = (PP_RING_BLOCK_HEADER_BYTES + unit - 1) / unit * unit;
+    if (!read_header(flash, 0, bytes))
+        return PP_ERR_FLASH;
+    if (!is_torn_magic(flash->erased_value, bytes))
+        first = 0;
+    for (uint32_t number = 0; number < flash->block_count; number++) {
+        uint64_t address = (uint64_t)number * flash->block_bytes;
+        uint32_t skip = number == 0 ? first : 0;
+        uint32_t len = address < SEARCH_BYTES ? flash->block_bytes : BLOCK_BYTES_MIN;
+        bool blank = true;
+        enum pp_err err = len > skip ? is_blank(flash, address + skip, len - skip, &blank) : PP_OK;
+        if (err != PP_OK)
+            return err;
+        if (!blank)
+            return PP_ERR_VERSION;
+    }
+    return PP_OK;
+}
+
+/* Count the blocks of the log and set oldest_lap to the first that is there. */
+static void find_oldest(struct pp_ring *ring, uint32_t newest_lap, uint32_t from_lap)
+{
+    const struct pp_flash *flash = ring->flash;
+    uint32_t span = newest_lap < flash->block_count ? newest_lap : flash->block_count;
+    uint32_t lap = newest_lap - span + 1;
+    ring->oldest_lap = newest_lap;
+    for (lap = lap > from_lap ? lap : from_lap; lap <= newest_lap; lap++) {
+        uint8_t bytes[PP_RING_BLOCK_HEADER_BYTES];
+        struct pp_ring_block block;
+        uint32_t number = (lap - 1) % flash->block_count;
+        if (read_header(flash, number, bytes) &&
+            pp_ring_block_decode(flash, number, bytes, &block) == PP_RING_HEADER_GOOD &&
+            block.lap == lap) {
+            if (lap < ring->oldest_lap)
+                ring->oldest_lap = lap;
+            ring->report.blocks_used++;
+        } else {
+            ring->report.blocks_bad_header++;
+        }
+    }
+}
+
+/* The newest block may say that the log begins later than the block's own header does. */
+static void read_noted_oldest(struct pp_ring *ring, uint32_t newest_lap)
+{
+    struct pp_place place = {newest_lap, 0};
+    struct pp_record record;
+    struct pp_ring_report report = ring->report;
+    uint8_t payload[4];
+    while (pp_ring_walk_block(ring, &place, &record) == PP_OK) {
+        if (record.type != PP_RING_TYPE_OLDEST || record.len != sizeof(payload) ||
+            pp_ring_read(ring, record.place, &record, payload, sizeof(payload)) != PP_OK)
+            continue;
+        uint32_t lap = pp_le32_get(payload);
+        if (lap > ring->oldest_lap && lap <= newest_lap)
+            ring->oldest_lap = lap;
+    }
+    ring->report = report; /* what is damaged there is counted when the log is walked */
+}
+
+enum pp_err pp_ring_mount(struct pp_ring *ring, const struct pp_flash *flash)
+{
+    struct pp_ring_block newest;
+    memset(ring, 0, sizeof(*ring));
+    ring->flash = flash;
+    ring->generation = 1;
+    ring->next_lap = 1;
+    ring->oldest_lap = 1;
+    if (!geometry_fits(flash))
+        return PP_ERR_RANGE;
+    enum pp_err err = find_newest(flash, &newest);
+    if (err == PP_OK && newest.lap == 0) {
+        ring->virgin = true;
+        err = check_blank(flash);
+    } else if (err == PP_OK) {
+        ring->next_lap = newest.lap + 1;
+        ring->erases = newest.erases;
+        ring->salt = newest.salt;
+        ring->oldest_lap = newest.oldest_lap;
+        read_noted_oldest(ring, newest.lap);
+        find_oldest(ring, newest.lap, ring->oldest_lap);
+    }
+    ring->noted_oldest = ring->oldest_lap;
+    ring->synced_oldest = ring->oldest_lap;
+    ring->synced_lap = ring->next_lap - 1;
+    return err;
+}

@@ -1,0 +1,330 @@
+/*
+ * link.c - pumps a protocol machine over a stream, with TLS swapped in
+ *
+ * Job:      moves bytes between stream (or TLS) and machine, gathers each flight into one write,
+ * and begins TLS when the machine has said its last word in the clear. Not here: what is said (the
+ * machines), trust (wire/tls_trust.c), who is called (delivery/session.c). Follows:  RFC 3207 4.2
+ * and RFC 8314 (nothing learnt before TLS, no plaintext byte left over)
+ */
+#include "wire/link.h"
+
+#include <string.h>
+
+/* One call moves at most this many times what the buffers hold. */
+#define ROUNDS_MAX 4
+/* Times that a machine is asked again because it moved something. */
+#define PUMPS_MAX 64
+
+static enum pp_err err_of(int io)
+{
+    switch (io) {
+    case PP_IO_CLOSED:
+        return PP_ERR_CLOSED;
+    case PP_IO_REFUSED:
+        return PP_ERR_REFUSED;
+    case PP_IO_UNREACHABLE:
+        return PP_ERR_UNREACHABLE;
+    case PP_IO_NO_SLOT:
+        return PP_ERR_DRY;
+    case PP_IO_BUSY:
+        return PP_ERR_BUSY;
+    default:
+        return PP_ERR_IO;
+    }
+}
+
+static int raw_read(void *ctx, uint8_t *out, size_t cap)
+{
+    struct pp_link *l = ctx;
+    return l->port->stream_read(l->port->ctx, l->stream, out, cap);
+}
+
+static int raw_write(void *ctx, const uint8_t *bytes, size_t len)
+{
+    struct pp_link *l = ctx;
+    int n = l->port->stream_write(l->port->ctx, l->stream, bytes, len);
+    if (n > 0)
+        l->last_write_ms = l->port->now_ms(l->port->ctx);
+    return n;
+}
+
+static void begin(struct pp_link *l, const struct pp_port *port, int stream,
+                  const struct pp_machine *machine)
+{
+    l->port = port;
+    l->machine = *machine;
+    l->stream = stream;
+    l->state = PP_LINK_OPEN;
+    l->error = PP_OK;
+    l->encrypted = l->peer_closed = l->inspect = false;
+    l->tls = NULL;
+    memset(&l->policy, 0, sizeof l->policy);
+    l->host[0] = '\0';
+    l->last_progress_ms = l->last_write_ms = port->now_ms(port->ctx);
+    l->handshake_deadline_ms = PP_TIME_NEVER;
+    l->handshake_timeout_ms = 0;
+    pp_buf_init(&l->in, l->in_bytes, sizeof l->in_bytes);
+    pp_buf_init(&l->out, l->out_bytes, sizeof l->out_bytes);
+}
+
+enum pp_err pp_link_connect(struct pp_link *l, const struct pp_port *port,
+                            const struct pp_address *to, const struct pp_machine *machine,
+                            struct pp_tls *tls, const struct pp_tls_policy *policy,
+                            const char *host_z, uint32_t handshake_timeout_ms)
+{
+    size_t host_len = strlen(host_z);
+    begin(l, port, -1, machine);
+    l->state = PP_LINK_CLOSED;
+    if (host_len >= sizeof l->host)
+        return l->error = PP_ERR_TOO_BIG;
+    memcpy(l->host, host_z, host_len + 1);
+    l->tls = tls;
+    l->policy = *policy;
+    l->handshake_timeout_ms = handshake_timeout_ms;
+    if (tls != NULL)
+        pp_tls_note_failure(tls, "");
+    l->stream = port->stream_connect(port->ctx, to);
+    if (l->stream < 0)
+        return l->error = err_of(l->stream);
+    l->state = PP_LINK_CONNECTING;
+    port->stream_watch(port->ctx, l->stream, false, true);
+    return PP_OK;
+}
+
+void pp_link_accept(struct pp_link *l, const struct pp_port *port, int stream,
+                    const struct pp_machine *machine)
+{
+    begin(l, port, stream, machine);
+    port->stream_watch(port->ctx, stream, true, false);
+}
+
+void pp_link_close(struct pp_link *l, enum pp_err why)
+{
+    if (l->state == PP_LINK_IDLE || l->state == PP_LINK_CLOSED)
+        return;
+    if (l->tls != NULL)
+        pp_tls_close(l->tls);
+    l->port->stream_close(l->port->ctx, l->stream);
+    l->stream = -1;
+    l->error = why;
+    l->state = PP_LINK_CLOSED;
+    l->handshake_deadline_ms = PP_TIME_NEVER;
+    pp_buf_wipe(&l->in);
+    pp_buf_wipe(&l->out);
+}
+
+pp_time_ms pp_link_deadline_ms(const struct pp_link *l)
+{
+    return l->state == PP_LINK_HANDSHAKE ? l->handshake_deadline_ms : PP_TIME_NEVER;
+}
+
+static void watch(struct pp_link *l)
+{
+    bool reads = false, writes = false;
+    switch (l->state) {
+    case PP_LINK_CONNECTING:
+        writes = true;
+        break;
+    case PP_LINK_HANDSHAKE:
+        reads = true;
+        writes = pp_tls_wants_write(l->tls);
+        break;
+    case PP_LINK_OPEN:
+        reads = !l->peer_closed && pp_buf_room(&l->in) > 0;
+        writes = pp_buf_len(&l->out) > 0 || (l->encrypted && pp_tls_wants_write(l->tls));
+        break;
+    case PP_LINK_IDLE:
+    case PP_LINK_CLOSED:
+        return;
+    }
+    l->port->stream_watch(l->port->ctx, l->stream, reads, writes);
+}
+
+static void fail_trust(struct pp_link *l, const char *words_z)
+{
+    if (l->tls != NULL)
+        pp_tls_note_failure(l->tls, words_z);
+    pp_link_close(l, PP_ERR_TRUST);
+}
+
+/* The machine's last word in the clear is out: from here on there is TLS or nothing. */
+static void start_tls(struct pp_link *l, pp_time_ms now_ms)
+{
+    struct pp_tls_io io = {.ctx = l, .read = raw_read, .write = raw_write};
+    if (pp_buf_len(&l->in) > 0) {
+        fail_trust(l, "bytes before TLS: the server, or someone in between, sent text behind its "
+                      "answer to STARTTLS");
+        return;
+    }
+    if (l->tls == NULL || l->encrypted || l->policy.level == PP_TLS_NONE) {
+        pp_link_close(l, PP_ERR_STATE);
+        return;
+    }
+    pp_buf_wipe(&l->in);
+    pp_buf_wipe(&l->out);
+    enum pp_err err = pp_tls_open(l->tls, &l->policy, l->host, l->inspect, &io);
+    if (err != PP_OK) {
+        pp_link_close(l, err);
+        return;
+    }
+    l->state = PP_LINK_HANDSHAKE;
+    l->handshake_deadline_ms = pp_time_add(now_ms, l->handshake_timeout_ms);
+}
+
+/* True when the link may go on at once. */
+static bool pump_connecting(struct pp_link *l, pp_time_ms now_ms)
+{
+    int ret = l->port->stream_connected(l->port->ctx, l->stream);
+    if (ret < 0) {
+        pp_link_close(l, err_of(ret));
+        return false;
+    }
+    if (ret == 0)
+        return false;
+    l->last_progress_ms = now_ms;
+    l->state = PP_LINK_OPEN;
+    if (l->policy.mode == PP_TLS_IMPLICIT && l->policy.level != PP_TLS_NONE)
+        start_tls(l, now_ms);
+    return l->state != PP_LINK_CLOSED;
+}
+
+static bool pump_handshake(struct pp_link *l, pp_time_ms now_ms)
+{
+    enum pp_err err = pp_tls_handshake(l->tls);
+    if (err == PP_ERR_LATER && now_ms >= l->handshake_deadline_ms) {
+        pp_tls_note_failure(l->tls, "the server did not finish the TLS handshake in time");
+        err = PP_ERR_TIMEOUT;
+    }
+    if (err == PP_ERR_LATER)
+        return false;
+    if (err != PP_OK) {
+        pp_link_close(l, err);
+        return false;
+    }
+    l->encrypted = true;
+    l->state = PP_LINK_OPEN;
+    l->last_progress_ms = now_ms;
+    l->handshake_deadline_ms = PP_TIME_NEVER;
+    l->machine.secured(l->machine.ctx, now_ms);
+    return true;
+}
+
+/* True when bytes came. */
+static bool fill(struct pp_link *l, pp_time_ms now_ms)
+{
+    bool moved = false;
+    for (int i = 0; i < ROUNDS_MAX && !l->peer_closed; i++) {
+        size_t room;
+        uint8_t *at = pp_buf_reserve(&l->in, &room);
+        if (room == 0)
+            break;
+        int n = l->encrypted ? pp_tls_read(l->tls, at, room) : raw_read(l, at, room);
+        if (n == PP_IO_CLOSED) {
+            l->peer_closed = true;
+        } else if (n < 0) {
+            /* What came before is still the machine's: a reply may stand in front of a reset. */
+            l->peer_closed = true;
+            l->error = err_of(n);
+        } else if (n > 0) {
+            pp_buf_commit(&l->in, (size_t)n);
+            l->last_progress_ms = now_ms;
+            moved = true;
+        }
+        /* A short read emptied the stream; under TLS it is only the end of a record. */
+        if (n <= 0 || (!l->encrypted && (size_t)n < room))
+            break;
+    }
+    return moved;
+}
+
+/* Ask the machine until it moves nothing more. True when it moved something. */
+static bool run_machine(struct pp_link *l, pp_time_ms now_ms)
+{
+    bool moved = false;
+    for (int i = 0; i < PUMPS_MAX; i++) {
+        size_t in = pp_buf_len(&l->in), out = pp_buf_len(&l->out);
+        if (l->machine.wants_tls(l->machine.ctx))
+            break;
+        l->machine.pump(l->machine.ctx, &l->in, &l->out, now_ms);
+        if (pp_buf_len(&l->in) == in && pp_buf_len(&l->out) == out)
+            break;
+        moved = true;
+    }
+    return moved;
+}
+
+/* True when bytes went. On failure the link is closed. */
+static bool flush(struct pp_link *l, pp_time_ms now_ms)
+{
+    bool moved = false;
+    while (pp_buf_len(&l->out) > 0) {
+        const uint8_t *head = pp_buf_head(&l->out);
+        size_t len = pp_buf_len(&l->out);
+        int n = l->encrypted ? pp_tls_write(l->tls, head, len) : raw_write(l, head, len);
+        if (n < 0) {
+            pp_link_close(l, l->error != PP_OK ? l->error : err_of(n));
+            return false;
+        }
+        if (n == 0)
+            break;
+        pp_buf_consume(&l->out, (size_t)n);
+        l->last_progress_ms = now_ms;
+        moved = true;
+    }
+    return moved;
+}
+
+/* What follows from the state in which machine and buffers are left. */
+static void settle(struct pp_link *l, bool moved, pp_time_ms now_ms)
+{
+    if (pp_buf_len(&l->out) > 0)
+        return;
+    if (l->machine.finished(l->machine.ctx))
+        pp_link_close(l, PP_OK);
+    else if (l->machine.wants_tls(l->machine.ctx))
+        start_tls(l, now_ms);
+    else if (l->peer_closed && !moved)
+        pp_link_close(l, l->error != PP_OK ? l->error : PP_ERR_CLOSED);
+}
+
+static bool pump_open(struct pp_link *l, pp_time_ms now_ms)
+{
+    /* Nothing is read any more once TLS is to begin: its first record is not the machine's. */
+    bool leaving = l->machine.wants_tls(l->machine.ctx);
+    bool moved = !leaving && fill(l, now_ms);
+    moved = run_machine(l, now_ms) || moved;
+    moved = flush(l, now_ms) || moved;
+    if (l->state == PP_LINK_OPEN)
+        settle(l, moved, now_ms);
+    if (l->state == PP_LINK_HANDSHAKE)
+        return true;
+    return l->state == PP_LINK_OPEN && moved;
+}
+
+bool pp_link_pump(struct pp_link *l, pp_time_ms now_ms)
+{
+    bool more = true;
+    for (int i = 0; i < ROUNDS_MAX && more; i++) {
+        switch (l->state) {
+        case PP_LINK_CONNECTING:
+            more = pump_connecting(l, now_ms);
+            break;
+        case PP_LINK_HANDSHAKE:
+            more = pump_handshake(l, now_ms);
+            break;
+        case PP_LINK_OPEN:
+            more = pump_open(l, now_ms);
+            break;
+        case PP_LINK_IDLE:
+        case PP_LINK_CLOSED:
+            return false;
+        }
+    }
+    if (l->state == PP_LINK_OPEN && l->encrypted && pp_tls_pending(l->tls) &&
+        pp_buf_room(&l->in) > 0)
+        more = true;
+    if (l->state == PP_LINK_HANDSHAKE && pp_tls_pending(l->tls))
+        more = true;
+    watch(l);
+    return more && l->state != PP_LINK_CLOSED;
+}

@@ -1,0 +1,88 @@
+/*
+ * tls.h - one TLS connection over a stream that is not its own
+ *
+ * Job:      handshake, trust decision, records. mbedTLS 3.6; TLS 1.2 and 1.3; client side here
+ * (server side comes with listeners). Not here: the socket (wire/link.c), what to do about a
+ * failure (delivery/). Memory:   everything of a connection lies in its slot's arena; after
+ * pp_tls_close the arena is empty (asserted).
+ */
+#ifndef PP_WIRE_TLS_H
+#define PP_WIRE_TLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/time.h"
+#include "config.h"
+
+/* Transport below: like the port's streams: > 0 bytes, 0 later, < 0 enum pp_io. */
+struct pp_tls_io {
+    void *ctx;
+    int (*read)(void *ctx, uint8_t *out, size_t cap);
+    int (*write)(void *ctx, const uint8_t *bytes, size_t len);
+};
+
+/* What is known of a handshake, good or failed. Texts are made safe for a log. */
+struct pp_tls_facts {
+    bool handshake_done;
+    bool has_peer;    /* the digests and names below are set */
+    bool trusted;     /* the policy is met */
+    char version[16]; /* "TLSv1.3" */
+    char cipher[64];
+    uint8_t certificate_sha256[32];
+    uint8_t key_sha256[32];
+    int pin_index; /* which pin matched, -1 none */
+    char subject[200];
+    char issuer[200];
+    char names[200];                    /* DNS names of the certificate, space between */
+    char not_before[24], not_after[24]; /* ISO 8601 UTC */
+    char failure[400]; /* what failed in words that say what to do, "" when nothing did */
+};
+
+struct pp_tls; /* a slot; complete in wire/tls_slot.h for whoever owns a pool of them */
+
+/*
+ * Once at start, after pp_crypto_seed(). The clock decides on certificate dates; while it says
+ * PP_WALL_UNKNOWN the build's own time stands in for it (a certificate not yet valid is then no
+ * error).
+ */
+PP_MUST_USE enum pp_err pp_tls_library_init(int64_t (*wall_s)(void *ctx),
+                                            uint64_t (*now_ms)(void *ctx), void *ctx);
+
+/* ---- the CAs: read once, from PEM text in pieces of any size ---- */
+void pp_ca_begin(void);                                            /* forget all */
+PP_MUST_USE enum pp_err pp_ca_feed(const char *bytes, size_t len); /* PP_ERR_TOO_BIG: store full */
+/* How many certificates; PP_ERR_EMPTY for none. A certificate that cannot be parsed is skipped and
+ * counted. */
+PP_MUST_USE enum pp_err pp_ca_end(uint32_t *count, uint32_t *skipped);
+
+/*
+ * Begin as a client. `host_z` is the name for SNI and for the certificate (an IP address
+ * text is matched against IP subject alternative names and sends no SNI). Copies what it needs.
+ * `inspect`: any certificate is accepted and only facts are wanted (`pinpost pin`): nothing may be
+ * sent but QUIT.
+ */
+PP_MUST_USE enum pp_err pp_tls_open(struct pp_tls *tls, const struct pp_tls_policy *policy,
+                                    const char *host_z, bool inspect, const struct pp_tls_io *io);
+/* Go on with the handshake. PP_OK: done and the policy is met. PP_ERR_LATER. PP_ERR_TRUST,
+ * PP_ERR_IO, PP_ERR_CLOSED, PP_ERR_DRY (arena too small): failed, facts->failure says why. */
+PP_MUST_USE enum pp_err pp_tls_handshake(struct pp_tls *tls);
+/* > 0 bytes, 0 later, < 0 enum pp_io of port.h. A truncation without close_notify reads as
+ * PP_IO_FAILED. */
+int pp_tls_read(struct pp_tls *tls, uint8_t *out, size_t cap);
+/* The same bytes must be offered again after 0 (later), as with the library. */
+int pp_tls_write(struct pp_tls *tls, const uint8_t *bytes, size_t len);
+bool pp_tls_pending(const struct pp_tls *tls); /* decrypted bytes wait: the stream may look idle */
+bool pp_tls_wants_write(const struct pp_tls *tls); /* the transport was full last time */
+/* close_notify as far as the transport takes it at once; frees and wipes all. May be called twice.
+ */
+void pp_tls_close(struct pp_tls *tls);
+/* Facts of the connection that is open, or of the last one: they outlive pp_tls_close. */
+const struct pp_tls_facts *pp_tls_facts(const struct pp_tls *tls);
+/* Say what failed where the library did not see it: a time-out, plaintext before TLS. On a closed
+ * slot all older facts are forgotten. "" only forgets. */
+void pp_tls_note_failure(struct pp_tls *tls, const char *failure_z);
+
+#endif

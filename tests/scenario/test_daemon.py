@@ -1,0 +1,523 @@
+"""The daemon: its life, its configuration, its sockets, whom it trusts, and mail while it is down."""
+import glob
+import json
+import os
+import pwd
+import re
+import socket
+import stat
+import subprocess
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from lib.case import PASSWORD, Case
+from lib.relay import PROGRAM, SLOW
+from lib.submit import Submission
+from smarthost import DELAY, EACH, GO
+
+NOBODY = pwd.getpwnam("nobody")
+
+
+def as_nobody(*command, given=b""):
+    """A command as another user, whoever runs the tests."""
+    change = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    return subprocess.run([*change, "setpriv", f"--reuid={NOBODY.pw_uid}",
+                           f"--regid={NOBODY.pw_gid}", "--clear-groups", *command], input=given,
+                          capture_output=True, timeout=30 * SLOW, check=False)
+
+
+class Life(Case):
+    def test_term_stops_it(self):
+        relay = self.relay(self.smarthost())
+        self.assertEqual(relay.stop(), 0)
+        self.assertEqual(glob.glob(relay.path("run/*.sock")), [])
+
+    def test_term_finishes_what_is_under_way(self):
+        host = self.smarthost(script={"DOT": EACH([DELAY(1), GO])})
+        relay = self.relay(host)
+        self.queue_alert(relay)
+        self.until(lambda: "." in host.words(), "the final dot")
+        self.assertEqual(relay.stop(), 0)
+        self.assertEqual(len(host.mails), 1)
+        relay.start()
+        self.assertEqual(relay.queue(), [])
+        self.assertFalse(host.wait(2, 1))
+
+    def test_term_does_not_wait_for_ever(self):
+        host = self.smarthost(script={"DOT": DELAY(60)})
+        relay = self.relay(host)
+        self.queue_alert(relay)
+        self.until(lambda: "." in host.words(), "the final dot")
+        began = time.monotonic()
+        self.assertEqual(relay.stop(30), 0)
+        self.assertLess(time.monotonic() - began, 15)
+        relay.start()
+        self.assertEqual(len(relay.queue()), 1)
+
+    def test_second_daemon_is_refused(self):
+        host = self.smarthost()
+        first = self.relay(host)
+        second = self.relay(host, start=False, name="second")
+        second.conf["queue"]["path"] = first.path("queue")
+        second.start(wait=False)
+        self.assertNotEqual(second.process.wait(10 * SLOW), 0)
+        second.conf["queue"]["path"] = second.path("queue")
+        second.conf["daemon"]["directory"] = first.path("run")
+        second.start(wait=False)
+        self.assertNotEqual(second.process.wait(10 * SLOW), 0)
+        self.queue_alert(first)
+        self.arrives(host)
+
+    def test_stale_sockets_are_replaced(self):
+        relay = self.relay(self.smarthost())
+        for _ in range(3):
+            relay.kill()
+            self.assertTrue(os.path.exists(relay.socket))
+            relay.start()
+        self.queue_alert(relay)
+
+    def test_what_is_not_a_socket_is_not_removed(self):
+        relay = self.relay(self.smarthost())
+        relay.stop()
+        relay.write_file("run/submit.sock", "precious\n")
+        relay.start(wait=False)
+        self.assertNotEqual(relay.process.wait(10 * SLOW), 0)
+        with open(relay.path("run/submit.sock"), encoding="ascii") as file:
+            self.assertEqual(file.read(), "precious\n")
+
+    def test_an_idle_daemon_sleeps(self):
+        relay = self.relay(self.smarthost())
+        self.queue_alert(relay)
+        time.sleep(3)
+
+        def ticks():
+            with open(f"/proc/{relay.process.pid}/stat", encoding="ascii") as file:
+                return sum(map(int, file.read().rsplit(")", 1)[1].split()[11:13]))
+        before = ticks()
+        time.sleep(2)
+        self.assertLessEqual(ticks() - before, 2 * SLOW)
+
+    def test_the_heap_does_not_grow(self):
+        host = self.smarthost(size=0)
+        relay = self.relay(host, start=False)
+        relay.conf["delivery"]["idle"] = "0"
+        relay.start()
+        for _ in range(3):
+            self.queue_alert(relay)
+        self.arrives(host, 3)
+
+        def heap():
+            with open(f"/proc/{relay.process.pid}/maps", encoding="ascii") as file:
+                found = re.search(r"^(\w+)-(\w+) .*\[heap\]$", file.read(), re.M)
+            return int(found[2], 16) - int(found[1], 16) if found else 0
+        before = heap()
+        for index in range(30):
+            self.queue_alert(relay, "-s", str(index), given="x\n" * 5000)
+            relay.run("queue")
+        self.arrives(host, 33, 20)
+        relay.hup()
+        relay.wait_empty()
+        if "asan" not in PROGRAM:
+            self.assertEqual(heap(), before)
+
+
+class Reread(Case):
+    def test_good(self):
+        host = self.smarthost()
+        relay = self.relay(host)
+        relay.conf["identity"]["to"] = "new@example.test"
+        relay.write()
+        relay.hup()
+        self.until(lambda: self.recipient_of_next(relay, host) == "new@example.test",
+                   "the new recipient")
+
+    def recipient_of_next(self, relay, host):
+        count = len(host.mails)
+        self.queue_alert(relay)
+        return self.arrives(host, count + 1).recipients[0]
+
+    def test_broken_is_refused_and_the_old_one_stays(self):
+        host = self.smarthost()
+        relay = self.relay(host)
+        for text in ("[smarthost]\nhost = \n", relay.text() + "nonsense = 1\n", "", "\0"):
+            mark = relay.mark()
+            relay.write(text)
+            relay.hup()
+            self.until(lambda: [e for e in relay.events[mark:] if "pinpost.conf" in e.line],
+                       "a word about the configuration")
+            self.queue_alert(relay)
+            self.arrives(host, len(host.mails) or 1)
+            relay.wait_empty()
+        self.assertGreaterEqual(len(host.mails), 4)
+
+    def test_missing_file(self):
+        host = self.smarthost()
+        relay = self.relay(host)
+        os.rename(relay.path("pinpost.conf"), relay.path("away"))
+        relay.hup()
+        self.until(lambda: any("pinpost.conf" in e.line for e in relay.events), "a word about it")
+        os.rename(relay.path("away"), relay.path("pinpost.conf"))
+        self.queue_alert(relay)
+        self.arrives(host)
+
+
+class Configuration(Case):
+    """Each mistake is an error with file, line and what is allowed; exit status 78."""
+
+    def setUp(self):
+        super().setUp()
+        self.runner = self.relay(self.smarthost(), start=False)
+
+    def wrong(self, text, *words, command="check"):
+        path = self.runner.write(text)
+        done = self.runner.run(command, seconds=10)
+        said = (done.stdout + done.stderr).decode("utf-8", "replace")
+        self.assertEqual(done.returncode, 78, said)
+        for word in (path, *words):
+            self.assertIn(word, said)
+        self.assertNotIn(PASSWORD, said)
+        return said
+
+    def with_line(self, section, line):
+        """The good configuration with one more line in a section; (text, its number)."""
+        lines = self.runner.text().split("\n")
+        at = lines.index(f"[{section}]") + 1
+        lines.insert(at, line)
+        return "\n".join(lines), at + 1
+
+    def test_good(self):
+        self.runner.write()
+        self.assertEqual(self.runner.run("check").returncode, 0)
+
+    def test_bad_values_name_file_line_value_and_what_is_allowed(self):
+        rows = [("timeouts", "mail = soon", "soon"), ("timeouts", "mail = 5x", "5x"),
+                ("timeouts", "mail = -1", "-1"), ("queue", "expire = 1000000000d", "1000000000d"),
+                ("queue", "reserve = 99", "99"), ("log", "target = printer", "stderr"),
+                ("delivery", "connections = 0", "0"), ("delivery", "connections = 999", "999"),
+                ("smarthost", "auth = magic", "plain"), ("smarthost", "family = ipv5", "ipv4"),
+                ("smarthost", "pin = 12:34", "12:34"), ("smarthost", "pin = key:ZZ", "key:ZZ"),
+                ("identity", "from_name = a\x01b", ""), ("daemon", "submit_socket = relative", "/"),
+                ("queue", "recipient_limit = 99999999999999999999", "9999"),
+                ("smarthost", "auth_without_tls = maybe", "yes")]
+        for section, line, word in rows:
+            with self.subTest(line):
+                text, number = self.with_line(section, line)
+                key = line.split(" = ")[0]
+                self.wrong(text, f":{number}:", key, word)
+
+    def test_unknown_keys_and_sections(self):
+        text, number = self.with_line("smarthost", "pasword = hunter2")
+        said = self.wrong(text, f":{number}:", "pasword")
+        self.assertNotIn("hunter2", said)
+        self.assertIn("password", said)
+        self.wrong(self.runner.text() + "[smarthots]\nhost = x\n", "smarthots")
+
+    def test_twice(self):
+        text, _ = self.with_line("identity", "hostname = again.example")
+        self.wrong(text, "hostname")
+
+    def test_overlong_lines_names_and_sections(self):
+        for line in ("from_name = " + "x" * 1100, "k" * 60 + " = 1", "from_name = " + "y" * 5000):
+            text, number = self.with_line("identity", line)
+            self.wrong(text, f":{number}:")
+        self.wrong(self.runner.text() + "[" + "s" * 60 + "]\nx = 1\n")
+
+    def test_what_is_no_ini_line(self):
+        for line in ("just words", "[unclosed", "= value", "[section] trailing"):
+            text, number = self.with_line("identity", line)
+            self.wrong(text, f":{number}:")
+
+    def test_nul(self):
+        text, number = self.with_line("identity", "from_name = a\0b")
+        self.wrong(text, f":{number}:")
+
+    def test_semicolons_and_quotes_stay_in_values(self):
+        """The password of all these tests has both: it works, so they were kept."""
+        self.assertIn(";", PASSWORD)
+        host = self.smarthost()
+        relay = self.relay(host, name="other")
+        self.queue_alert(relay)
+        self.arrives(host)
+
+    def test_contradictions(self):
+        good = self.runner.conf["smarthost"]
+        rows = [{"pin": []}, {"policy": "secure"}, {"user": None}, {"password": None},
+                {"policy": "none", "pin": []}, {"host": None}, {"tls": "implicit", "policy": "none",
+                                                               "pin": []}]
+        for change in rows:
+            with self.subTest(str(change)):
+                self.runner.conf["smarthost"] = {**good, **change}
+                self.wrong(self.runner.text())
+        self.runner.conf["smarthost"] = good
+
+    def test_second_smarthost(self):
+        self.wrong(self.runner.text() + "[smarthost backup]\nhost = b.example\n")
+
+    def test_all_mistakes_are_told_at_once(self):
+        said = self.wrong(self.runner.text() + "[queue]\nnonsense = 1\n[log]\nrubbish = 2\n")
+        self.assertIn("nonsense", said)
+        self.assertIn("rubbish", said)
+
+    def test_files_that_are_missing_or_open_to_others(self):
+        conf = self.runner.conf
+        conf["smarthost"].update(policy="secure", pin=[])
+        conf["tls"]["ca_file"] = "/nowhere/ca.pem"
+        self.wrong(self.runner.text(), "/nowhere/ca.pem")
+        conf["tls"]["ca_file"] = None
+        conf["smarthost"].update(password=None, password_file="/nowhere/secret")
+        self.wrong(self.runner.text(), "/nowhere/secret")
+        conf["smarthost"].update(password=PASSWORD, password_file=None)
+        self.runner.write()
+        os.chmod(self.runner.path("pinpost.conf"), 0o644)
+        done = self.runner.run("check")
+        self.assertEqual(done.returncode, 78, done.stderr)
+        self.assertIn(b"password", done.stdout + done.stderr)
+
+    def test_missing_configuration(self):
+        done = subprocess.run([PROGRAM, "-c", "/nowhere/pinpost.conf", "check"],
+                              capture_output=True, timeout=20, check=False)
+        self.assertIn(done.returncode, (66, 78))
+        self.assertIn(b"/nowhere/pinpost.conf", done.stderr)
+
+    def test_run_refuses_it_too(self):
+        self.wrong(self.runner.text() + "[queue]\nnonsense = 1\n", "nonsense", command="run")
+
+
+class Sockets(Case):
+    def test_rights(self):
+        relay = self.relay(self.smarthost())
+        mode = stat.S_IMODE(os.stat(relay.socket).st_mode)
+        self.assertEqual(mode, 0o666)
+        mode = stat.S_IMODE(os.stat(relay.path("run/control.sock")).st_mode)
+        self.assertEqual(mode & 0o007, 0)
+        mode = stat.S_IMODE(os.stat(relay.path("queue")).st_mode)
+        self.assertEqual(mode, 0o600)
+
+    def test_strangers_may_hand_in_and_nothing_else(self):
+        host = self.smarthost(start=False)
+        relay = self.relay(host)
+        os.chmod(relay.path("pinpost.conf"), 0o600)
+        os.chmod(relay.path("run"), 0o755)
+        conf = relay.write_file("client.conf", "[daemon]\ndirectory = %s\ndrop_directory = %s\n" %
+                                (relay.path("run"), relay.path("drop")))
+        program = self.copy_of_program()
+        done = as_nobody(program, "-c", conf, "send", "-s", "from nobody", given=b"text\n")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for command in (("queue",), ("queue", "remove", "all"), ("status",)):
+            done = as_nobody(program, "-c", conf, *command)
+            self.assertEqual(done.returncode, 77, (command, done.stderr))
+        row = relay.queue()[0]
+        shown = relay.run("queue", "show", row["id"]).stdout.decode()
+        self.assertIn(f"uid={NOBODY.pw_uid}", shown)
+
+    def copy_of_program(self):
+        """Where anybody can reach it."""
+        path = os.path.join(self.place, "pinpost")
+        with open(PROGRAM, "rb") as source, open(path, "wb") as copy:
+            copy.write(source.read())
+        os.chmod(path, 0o755)
+        return path
+
+    def test_many_submitters_at_once(self):
+        host = self.smarthost()
+        relay = self.relay(host)
+        idle = [socket.socket(socket.AF_UNIX) for _ in range(10)]
+        for one in idle:
+            one.connect(relay.socket)
+        for _ in range(5):
+            self.queue_alert(relay)
+        self.arrives(host, 5)
+        for one in idle:
+            one.close()
+
+    def test_more_connections_than_slots(self):
+        relay = self.relay(self.smarthost())
+        idle = [socket.socket(socket.AF_UNIX) for _ in range(40)]
+        for one in idle:
+            one.settimeout(5)
+            one.connect(relay.socket)
+        for one in idle[:20]:
+            one.close()
+        self.queue_alert(relay)
+        for one in idle:
+            one.close()
+        self.queue_alert(relay)
+
+    def test_a_client_that_goes_away_half_way_leaves_nothing(self):
+        relay = self.relay(self.smarthost(start=False))
+        for end in (b"", b"EHLO x\r\n", b"EHLO x\r\nMAIL FROM:<a@b.example>\r\n",
+                    b"EHLO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\n",
+                    b"EHLO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\n"
+                    b"Subject: half\r\n\r\nhalf\r\n."):
+            with socket.socket(socket.AF_UNIX) as one:
+                one.settimeout(5)
+                one.connect(relay.socket)
+                one.recv(100)
+                one.sendall(end)
+                time.sleep(0.1)
+        time.sleep(0.2)
+        self.assertEqual(relay.queue(), [])
+
+    def test_smuggling_is_refused(self):
+        host = self.smarthost()
+        relay = self.relay(host)
+        for end in (b"\n.\n", b"\n.\r", b"\r.\n", b"\r.\r", b"\n.\r\n", b"\r.\r\n", b"\r\n.\n",
+                    b"\r\n.\r", b"\r\n\0.\r\n", b"\r\n.\0\r\n", b"\r\n.\r\r\n"):
+            with self.subTest(end), Submission(relay.socket) as one:
+                for line in ("MAIL FROM:<a@b.example>", "RCPT TO:<c@d.example>", "DATA"):
+                    one.ask(line)
+                one.socket.sendall(b"Subject: x\r\n\r\nfirst" + end +
+                                   b"MAIL FROM:<evil@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA"
+                                   b"\r\nsecond\r\n.\r\n")
+                reply = one.reply()
+                self.assertTrue(reply.startswith("554"), reply)
+                self.assertTrue(one.ask("NOOP").startswith("250"))
+        self.assertEqual(relay.queue(), [])
+        self.assertEqual(host.mails, [])
+
+    def test_garbage_on_control_sock(self):
+        relay = self.relay(self.smarthost())
+        for garbage in (b"\n", b"{}\n", b"[1,2]\n", b'{"cmd":"explode"}\n', b"{" * 5000 + b"\n",
+                        b'{"cmd":"list","id":7}\n', b"\0\n", b"x" * 100000, b'{"cmd":"show"}\n'):
+            with socket.socket(socket.AF_UNIX) as one:
+                one.settimeout(5)
+                one.connect(relay.path("run/control.sock"))
+                try:
+                    one.sendall(garbage)
+                    one.shutdown(socket.SHUT_WR)
+                    answer = one.recv(65536)
+                except (BrokenPipeError, ConnectionResetError):
+                    continue
+                for line in answer.splitlines():
+                    json.loads(line)
+        self.assertEqual(relay.queue(), [])
+
+
+class Privileges(Case):
+    def test_runs_as_the_user_of_the_configuration(self):
+        if os.geteuid() != 0:
+            self.check_refusal()
+            return
+        host = self.smarthost()
+        relay = self.relay(host, start=False)
+        relay.conf["daemon"]["user"] = "nobody"
+        os.chmod(relay.directory, 0o755)
+        relay.conf["queue"]["path"] = relay.path("store/queue")
+        os.mkdir(relay.path("store"))
+        os.chown(relay.path("store"), NOBODY.pw_uid, NOBODY.pw_gid)
+        relay.start()
+        with open(f"/proc/{relay.process.pid}/status", encoding="ascii") as file:
+            status = file.read()
+        uid, gid = NOBODY.pw_uid, NOBODY.pw_gid
+        self.assertRegex(status, rf"Uid:\s+{uid}\s+{uid}\s+{uid}\s+{uid}")
+        self.assertRegex(status, rf"Gid:\s+{gid}\s+{gid}\s+{gid}\s+{gid}")
+        self.assertRegex(status, r"CapEff:\s+0+\n")
+        self.queue_alert(relay)
+        self.arrives(host)
+        relay.wait_empty()
+        mark = relay.mark()
+        relay.hup()  # the file belongs to root, mode 600: it cannot be read any more
+        self.until(lambda: [e for e in relay.events[mark:] if "pinpost.conf" in e.line], "a word")
+        self.queue_alert(relay)
+        self.arrives(host, 2)
+        self.assertEqual(relay.stop(), 0)
+
+    def check_refusal(self):
+        relay = self.relay(self.smarthost(), start=False)
+        relay.conf["daemon"]["user"] = "root"
+        relay.start(wait=False)
+        self.assertNotEqual(relay.process.wait(10), 0)
+
+    def test_unknown_user(self):
+        relay = self.relay(self.smarthost(), start=False)
+        relay.conf["daemon"]["user"] = "no-such-user"
+        relay.start(wait=False)
+        self.assertNotEqual(relay.process.wait(10 * SLOW), 0)
+
+
+class Drop(Case):
+    """Mail while the daemon is down."""
+
+    def setUp(self):
+        super().setUp()
+        self.host = self.smarthost()
+        self.runner = self.relay(self.host)
+        self.runner.stop()
+
+    def files(self, prefix=""):
+        return sorted(n for n in os.listdir(self.runner.path("drop")) if n.startswith(prefix))
+
+    def test_send_and_sendmail(self):
+        done = self.runner.send("-s", "Grüße", "-S", "critical", "-n", "Näme", given="text\n.\n")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(b"drop", done.stderr)
+        done = self.runner.sendmail("-t", given="To: root, b@x.example\nBcc: c@x.example\n"
+                                                "Subject: two\n\nbody\n..\n")
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        self.assertEqual(len(self.files("new-")), 2)
+        self.runner.start()
+        self.arrives(self.host, 2)
+        self.until(lambda: self.files() == [], "an empty drop directory")
+        mails = {m.recipients[0]: m for m in self.host.mails}
+        self.assertEqual(set(mails), {"admin@example.test", "root@example.test"})
+        self.assertEqual(mails["root@example.test"].recipients,
+                         ["root@example.test", "b@x.example", "c@x.example"])
+        self.assertEqual(mails["root@example.test"].body, b"body\r\n..\r\n")
+        self.assertNotIn(b"c@x.example", mails["root@example.test"].data)
+        self.runner.wait_empty()
+
+    def test_many(self):
+        for index in range(50):
+            self.assertEqual(self.runner.send("-s", str(index)).returncode, 0)
+        self.runner.start()
+        self.arrives(self.host, 50, 20)
+        self.assertEqual(len({m.header("Message-ID") for m in self.host.mails}), 50)
+        self.until(lambda: self.files() == [], "an empty drop directory")
+
+    def test_as_another_user(self):
+        os.chmod(self.runner.directory, 0o755)
+        conf = self.runner.write_file("client.conf", "[daemon]\ndirectory = %s\ndrop_directory = %s\n"
+                                      % (self.runner.path("run"), self.runner.path("drop")))
+        program = Sockets.copy_of_program(self)
+        done = as_nobody(program, "-c", conf, "send", "-s", "x", given=b"text\n")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        name = self.files("new-")[0]
+        self.assertEqual(os.stat(self.runner.path("drop/" + name)).st_uid, NOBODY.pw_uid)
+        self.host.stop()
+        self.runner.start()
+        row = self.until(self.runner.queue, "the message")[0]
+        self.assertIn(f"uid={NOBODY.pw_uid}",
+                      self.runner.run("queue", "show", row["id"]).stdout.decode())
+
+    def test_no_drop_directory_is_75(self):
+        os.rename(self.runner.path("drop"), self.runner.path("away"))
+        done = self.runner.send()
+        self.assertEqual(done.returncode, 75, done.stderr)
+        done = self.runner.sendmail("a@x.example", given="Subject: x\n\ny\n")
+        self.assertEqual(done.returncode, 75)
+
+    def test_broken_files_are_put_aside(self):
+        good = "pinpost-drop 1\nkind alert\nrecipient a@x.example\n\ntext\n"
+        names = {"a" * 32: "rubbish", "b" * 32: "", "c" * 32: "pinpost-drop 2\n\nx\n",
+                 "d" * 32: good.replace("a@x.example", "a@x.example>\rb"),
+                 "e" * 32: "pinpost-drop 1\nkind alert\n\nno recipient\n",
+                 "f" * 32: "pinpost-drop 1\n" + "x" * 5000 + "\n\ntext\n"}
+        for name, text in names.items():
+            self.runner.write_file("x", text, 0o640)
+            os.rename(self.runner.path("x"), self.runner.path("drop/new-" + name))
+        os.symlink("/etc/passwd", self.runner.path("drop/new-" + "1" * 32))
+        os.mkfifo(self.runner.path("drop/new-" + "2" * 32))
+        self.runner.write_file("x", good, 0o640)
+        os.rename(self.runner.path("x"), self.runner.path("drop/new-" + "9" * 32))
+        self.runner.start()
+        self.assertEqual(self.arrives(self.host).recipients, ["a@x.example"])
+        self.until(lambda: self.files("new-") == [], "nothing left to take in")
+        self.assertEqual(len(self.files("bad-")), 8)
+        self.assertEqual(len(self.host.mails), 1)
+        self.assertEqual(len(self.runner.find("drop_refused")), 8)
+
+
+if __name__ == "__main__":
+    unittest.main()

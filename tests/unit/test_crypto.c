@@ -1,0 +1,121 @@
+/* test_crypto.c - SHA-256, SipHash and the generator against published vectors and a source that
+ * fails */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/crypto.h"
+
+static bool source_fails;
+static unsigned source_calls;
+
+static int source(void *ctx, uint8_t *out, size_t len)
+{
+    source_calls++;
+    if (source_fails)
+        return -1;
+    for (size_t i = 0; i < len; i++)
+        out[i] = (uint8_t)(i * 31 + source_calls + *(const uint8_t *)ctx);
+    return 0;
+}
+
+static uint8_t salt = 7;
+
+static void test_unseeded(void **state)
+{
+    uint8_t bytes[16];
+    (void)state;
+    memset(bytes, 0xaa, sizeof bytes);
+    assert_int_equal(pp_random(bytes, sizeof bytes), PP_ERR_ENTROPY);
+    assert_int_equal(bytes[3], 0);
+    assert_int_equal(pp_random_below(100), 0);
+    source_fails = true;
+    assert_int_equal(pp_crypto_seed(source, &salt), PP_ERR_ENTROPY);
+    assert_int_equal(pp_random(bytes, sizeof bytes), PP_ERR_ENTROPY);
+    source_fails = false;
+}
+
+static void test_random(void **state)
+{
+    static uint8_t a[5000], b[5000];
+    unsigned seen[10] = {0};
+    (void)state;
+    assert_int_equal(pp_crypto_seed(source, &salt), PP_OK);
+    assert_int_equal(pp_random(a, sizeof a), PP_OK);
+    assert_int_equal(pp_random(b, sizeof b), PP_OK);
+    assert_memory_not_equal(a, b, sizeof a);
+    assert_memory_not_equal(a + 4900, b + 4900, 100);
+    for (int i = 0; i < 1000; i++) {
+        uint64_t v = pp_random_below(10);
+        assert_true(v < 10);
+        seen[v]++;
+    }
+    for (int i = 0; i < 10; i++)
+        assert_in_range(seen[i], 50, 150);
+    assert_int_equal(pp_random_below(0), 0);
+    assert_int_equal(pp_random_below(1), 0);
+    (void)pp_random_below(UINT64_MAX);
+}
+
+static void test_reseed(void **state)
+{
+    uint8_t bytes[16];
+    unsigned before = source_calls;
+    (void)state;
+    assert_int_equal(pp_crypto_seed(source, &salt), PP_OK);
+    assert_true(source_calls > before);
+    /* The generator asks again by itself; when it gets nothing, nothing goes on. */
+    source_fails = true;
+    enum pp_err err = PP_OK;
+    for (int i = 0; i < 20000 && err == PP_OK; i++)
+        err = pp_random(bytes, sizeof bytes);
+    assert_int_equal(err, PP_ERR_ENTROPY);
+    assert_int_equal(pp_crypto_seed(source, &salt), PP_ERR_ENTROPY);
+    assert_int_equal(pp_random(bytes, sizeof bytes), PP_ERR_ENTROPY);
+    source_fails = false;
+    assert_int_equal(pp_crypto_seed(source, &salt), PP_OK);
+    assert_int_equal(pp_random(bytes, sizeof bytes), PP_OK);
+}
+
+static void test_sha256(void **state)
+{
+    static const uint8_t abc[] = {0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40,
+                                  0xde, 0x5d, 0xae, 0x22, 0x23, 0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17,
+                                  0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad};
+    uint8_t out[PP_SHA256_BYTES];
+    (void)state;
+    assert_int_equal(pp_sha256("abc", 3, out), PP_OK);
+    assert_memory_equal(out, abc, sizeof out);
+    assert_int_equal(pp_sha256("", 0, out), PP_OK);
+    assert_int_equal(out[0], 0xe3);
+}
+
+/* The first, the eighth and the last of the vectors in the reference implementation. */
+static void test_siphash(void **state)
+{
+    uint8_t key[16], text[64];
+    (void)state;
+    for (size_t i = 0; i < sizeof key; i++)
+        key[i] = (uint8_t)i;
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = (uint8_t)i;
+    assert_true(pp_siphash(key, text, 0) == 0x726fdb47dd0e0e31u);
+    assert_true(pp_siphash(key, text, 15) == 0xa129ca6149be45e5u);
+    assert_true(pp_siphash(key, text, 8) == 0x93f5f5799a932462u);
+    assert_true(pp_siphash(key, text, 63) == 0x958a324ceb064572u);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_unseeded), cmocka_unit_test(test_random),
+        cmocka_unit_test(test_reseed),   cmocka_unit_test(test_sha256),
+        cmocka_unit_test(test_siphash),
+    };
+    return cmocka_run_group_tests_name("crypto", tests, NULL, NULL);
+}
