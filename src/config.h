@@ -159,6 +159,13 @@ PP_MUST_USE enum pp_err pp_config_set(struct pp_config *config, struct pp_text s
  * too. */
 PP_MUST_USE enum pp_err pp_config_finish(struct pp_config *config, struct pp_config_error *error);
 void pp_config_wipe(struct pp_config *config); /* secrets and all */
+/*
+ * A pin from text: `AA:BB:...` (Postfix; certificate or key), `sha256:` hex or base64 (either),
+ * `cert:` or `key:` before any of these to say which. Upper and lower case, with colons or without;
+ * what `openssl x509 -fingerprint -sha256` prints is read too. PP_ERR_SYNTAX; PP_ERR_UNSUPPORTED: a
+ * fingerprint, but not by SHA-256 (MD5, SHA-1, ...).
+ */
+PP_MUST_USE enum pp_err pp_pin_parse(struct pp_text text, struct pp_pin *pin);
 const char *pp_tls_level_name(enum pp_tls_level level);
 
 #endif

@@ -8,7 +8,6 @@
 
 #include "base/bytes.h"
 #include "config_keys.h"
-#include "wire/pin.h"
 
 struct unit {
     const char *name_z;
@@ -142,11 +141,12 @@ static bool is_address(struct pp_text text)
 {
     if (text.len == 0 || text.len > 254 || has_control(text) || !pp_text_is_utf8(text))
         return false;
+    const struct pp_text bad = pp_text_z(" <>,;:()[]\\\"");
     size_t at = text.len;
     for (size_t i = 0; i < text.len; i++) {
         if (text.p[i] == '@')
             at = i;
-        if (memchr(" <>,;:()[]\\\"", text.p[i], 12))
+        if (pp_text_find(bad, text.p[i]) < bad.len)
             return false;
     }
     size_t first = pp_text_find(text, '@');

@@ -215,29 +215,51 @@ enum pp_err pp_message_recipient(struct pp_relay *r, uint32_t id, uint32_t index
     return err;
 }
 
+/* Pieces are mostly asked for in order: the reader goes on where it was. */
+static struct {
+    struct pp_queue_reader reader;
+    const uint8_t *piece;
+    size_t len;  /* of the piece */
+    uint32_t at; /* offset of the piece */
+} view;
+
+static enum pp_err next_piece(void)
+{
+    enum pp_err err;
+
+    view.at += (uint32_t)view.len;
+    err = pp_queue_reader_content(&view.reader, &view.piece, &view.len);
+    if (err != PP_OK) {
+        view.len = 0;
+    }
+    return err;
+}
+
 enum pp_err pp_message_content(struct pp_relay *r, uint32_t id, uint32_t offset, void *out,
                                size_t cap, size_t *len)
 {
     struct pp_envelope envelope;
-    uint64_t at = 0;
-    const uint8_t *bytes;
-    size_t n;
-    enum pp_err err = pp_queue_reader_open(&r->queue, id, &the_reader, &envelope);
+    enum pp_err err = PP_OK;
 
     *len = 0;
-    while (err == PP_OK) {
-        err = pp_queue_reader_content(&the_reader, &bytes, &n);
-        if (err != PP_OK || n == 0) {
-            return err;
+    if (view.reader.id != id || offset < view.at) {
+        view.at = 0;
+        view.len = 0;
+        err = pp_queue_reader_open(&r->queue, id, &view.reader, &envelope);
+        if (err == PP_OK) {
+            err = next_piece();
         }
-        if (at + n > offset) {
-            size_t skip = (size_t)(offset - at);
-            *len = n - skip < cap ? n - skip : cap;
-            memcpy(out, bytes + skip, *len);
-            return PP_OK;
-        }
-        at += n;
     }
+    while (err == PP_OK && view.len > 0 && offset >= view.at + view.len) {
+        err = next_piece();
+    }
+    if (err == PP_OK && view.len > 0) {
+        size_t skip = offset - view.at;
+        *len = view.len - skip < cap ? view.len - skip : cap;
+        memcpy(out, view.piece + skip, *len);
+        return PP_OK;
+    }
+    view.reader.id = 0; /* the end, or damage: the next one begins anew */
     return err;
 }
 

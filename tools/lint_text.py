@@ -21,7 +21,7 @@ ROOMS = {
     "store": {"port.h", "base"},
     "config": {"base"},
     "base": set(),
-    "port": {"port.h", "pinpost.h", "config", "base"},
+    "port": {"port.h", "pinpost.h", "message", "config", "base"},
     "boards": {"port.h", "pinpost.h", "port"},
     "port.h": set(),
     "options": {"base", "wire"},

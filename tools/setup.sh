@@ -180,6 +180,19 @@ newest_source() {
     echo "$best"
 }
 
+# mend NAME TREE: our patches for faults that a release has; one that mended them needs none.
+mend() {
+    for change in tools/patches/"$1"-*.patch; do
+        [ -f "$change" ] || continue
+        if patch -d "$2" -p1 -f --dry-run <"$change" >>"$LOG" 2>&1; then
+            logged patch -d "$2" -p1 -f -i "$(pwd)/$change" || die "$change could not be applied"
+            say "mended by $change"
+        else
+            say "$change does not fit this release: taken as mended there"
+        fi
+    done
+}
+
 # fetch_source NAME PACKAGE PATTERN: unpack the newest into build/src/NAME, all or nothing.
 fetch_source() {
     [ ! -d "$SRC/$1" ] || return 0
@@ -194,6 +207,7 @@ fetch_source() {
     (cd "$work" && LOG=../../../$LOG && logged apt-get -q -c "../../../$APT/apt.conf" source \
         --download-only --only-source "$2=$version") || die "$2 $version could not be fetched (see above)"
     logged dpkg-source -x "$work"/*.dsc "$work/tree" || die "$2 $version could not be unpacked"
+    mend "$1" "$work/tree"
     printf '%s %s (Debian source package %s, signature checked by apt)\n' "$1" "$version" "$2" \
         >"$work/tree/.pinpost-version"
     mv "$work/tree" "$SRC/$1"

@@ -361,6 +361,9 @@ class Session:
         last_in_group = ("EHLO", "HELO", "DATA", "QUIT", "STARTTLS", "AUTH", "NOOP", "VRFY")
         if self.buffer and (word in last_in_group or not self.options.pipelining):
             self.server.violation(self, f"{len(self.buffer)} bytes sent behind {word} unasked")
+        if word == "*":  # an answer to a challenge that a script made up
+            self.reply("501 5.7.0 cancelled")
+            return True
         handler = getattr(self, "do_" + word.lower(), None)
         if handler is None:
             self.server.violation(self, f"unknown command {line[:60]!r}")

@@ -15,7 +15,8 @@
 
 #define BUSY_LOOK_MS 10    /* while mail goes through */
 #define SILENT_MS    60000 /* a connection that does nothing is closed */
-#define ROUNDS       16    /* of one connection in a turn */
+#define ROUNDS       4     /* of one connection in a turn */
+#define STEPS        32    /* of a task in a round */
 #define GROUPS_MAX   256
 
 static void end_session(struct pp_control_session *s)
@@ -148,7 +149,7 @@ static void run_task(struct pp_control *c, struct pp_control_session *s)
     struct pp_writer w;
 
     pp_writer_init(&w, s->out, sizeof s->out);
-    while (s->has_task && sizeof s->out - w.len >= PP_CONTROL_LINE_MAX && w.len == 0)
+    for (int i = 0; i < STEPS && s->has_task && sizeof s->out - w.len >= PP_CONTROL_LINE_MAX; i++)
         s->has_task = pp_control_task_step(&s->task, &c->world, &w);
     s->out_len = w.len;
     s->out_done = 0;

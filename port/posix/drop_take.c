@@ -181,6 +181,15 @@ static void feed_file(struct pp_drop_take *d)
 
 /* ---- what was taken in ---- */
 
+static void log_durable(const struct pp_drop_take *d, uint32_t id, const char *name_z)
+{
+    struct pp_log_line line;
+
+    pp_log_begin(&line, d->log, PP_LOG_INFO, id, "durable");
+    pp_log_z(&line, "file", name_z);
+    pp_log_end(&line);
+}
+
 static void look_at_pending(struct pp_drop_take *d)
 {
     uint32_t kept = 0;
@@ -192,6 +201,7 @@ static void look_at_pending(struct pp_drop_take *d)
         } else if (state == PP_TICKET_FAILED) {
             d->stalled = true;
         } else if (unlinkat(d->directory, d->pending[i].name, 0) == 0) {
+            log_durable(d, d->pending[i].ticket.id, d->pending[i].name);
             d->removed = true;
         } else {
             /* Taken again it would be sent twice, over and over. */

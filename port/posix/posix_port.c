@@ -34,7 +34,8 @@ static uint64_t now_ms(void *ctx)
     return (uint64_t)ts.tv_sec * 1000u + (uint64_t)ts.tv_nsec / 1000000u;
 }
 
-/* A machine that starts in 1970 does not know the time: nothing before this program was written counts. */
+/* A machine that starts in 1970 does not know the time: nothing before this program was written
+ * counts. */
 #define WALL_FLOOR_S 1767225600 /* 2026-01-01 */
 
 static int64_t wall_s(void *ctx)
@@ -254,6 +255,7 @@ static int stream_accept(void *ctx, unsigned listener, struct pp_peer *peer)
         return errno == EAGAIN || errno == EINTR || errno == ECONNABORTED ? PP_IO_LATER
                                                                           : io_error(errno);
     }
+    p->accepted = true;
     memset(peer, 0, sizeof(*peer));
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &len) == 0) {
         peer->uid_known = true;
@@ -262,7 +264,8 @@ static int stream_accept(void *ctx, unsigned listener, struct pp_peer *peer)
     return keep(p, fd, true);
 }
 
-/* A connected datagram socket: the kernel picks a random source port and drops strangers' packets. */
+/* A connected datagram socket: the kernel picks a random source port and drops strangers' packets.
+ */
 static int datagram_open(void *ctx, const struct pp_address *to)
 {
     int handle = open_connected(ctx, to, SOCK_DGRAM);
@@ -293,6 +296,10 @@ static void wait_until(void *ctx, uint64_t until_ms)
         uint64_t span_ms = until_ms > now ? until_ms - now : 0;
         timeout_ms = span_ms > 3600000 ? 3600000 : (int)span_ms;
     }
+    if (p->accepted) {
+        p->accepted = false;
+        return; /* more connections may wait, of which there will be no further event */
+    }
     if (timeout_ms == 0) {
         return; /* there is more to do: what came meanwhile is seen by trying */
     }
@@ -314,8 +321,11 @@ int pp_posix_port_listen(struct pp_posix_port *p, int fd)
         errno = EMFILE;
         return -1;
     }
+    /* Edge-triggered: while all sessions are taken, those who wait must not wake the loop again and
+     * again. */
+    struct epoll_event event = {.events = EPOLLIN | (uint32_t)EPOLLET, .data.fd = fd};
     p->listeners[p->port.listener_count++] = fd;
-    return pp_posix_port_watch(p, fd, true, false, false);
+    return epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, fd, &event);
 }
 
 /* ---- life ---- */

@@ -14,13 +14,16 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#define TEXTS_CAP 65536 /* of one entry: a group may have many members */
+
 static enum pp_err find_user(const struct pp_config *config, struct pp_privileges *p, char *words,
                              size_t cap)
 {
     if (config->daemon.user[0] == '\0')
         return PP_OK;
-    const struct passwd *entry = getpwnam(config->daemon.user);
-    if (!entry) {
+    struct passwd found, *entry = NULL;
+    char texts[TEXTS_CAP];
+    if (getpwnam_r(config->daemon.user, &found, texts, sizeof texts, &entry) != 0 || !entry) {
         snprintf(words, cap, "[daemon] user: there is no user \"%s\" on this machine",
                  config->daemon.user);
         return PP_ERR_NOT_FOUND;
@@ -42,8 +45,9 @@ static enum pp_err find_group(const struct pp_config *config, struct pp_privileg
 {
     if (config->daemon.group[0] == '\0')
         return PP_OK;
-    const struct group *entry = getgrnam(config->daemon.group);
-    if (!entry) {
+    struct group found, *entry = NULL;
+    char texts[TEXTS_CAP];
+    if (getgrnam_r(config->daemon.group, &found, texts, sizeof texts, &entry) != 0 || !entry) {
         snprintf(words, cap, "[daemon] group: there is no group \"%s\" on this machine",
                  config->daemon.group);
         return PP_ERR_NOT_FOUND;

@@ -16,7 +16,7 @@ static void set_failure(struct pp_path *path, enum pp_stage stage, const char *t
     path->failure_stage = stage;
     memset(&path->failure, 0, sizeof(path->failure));
     pp_writer_init(&w, path->failure.text, sizeof(path->failure.text));
-    pp_put_safe(&w, pp_text_z(text_z), sizeof(path->failure.text));
+    pp_put_z(&w, text_z);
     path->failure.text_len = (uint16_t)w.len;
 }
 
@@ -180,10 +180,8 @@ static void pump_connecting(struct pp_path *path, pp_time_ms now_ms)
     }
     if (path->link.state != PP_LINK_CLOSED) {
         path->state = PP_PATH_TALKING;
-        if (path->client.stage == PP_STAGE_GREETING && !path->client.reader.open) {
-            /* Nothing was heard yet: the time for the greeting begins now. */
-            pp_smtp_client_init(&path->client, &path->params, now_ms);
-        }
+        /* The time for the greeting begins now. */
+        pp_smtp_client_init(&path->client, &path->params, now_ms);
         step(path, PP_PATH_CONNECTED);
         return;
     }

@@ -16,7 +16,7 @@ static void say(struct pp_probe *probe, enum pp_probe_step step, struct pp_text 
 
     r->step = step;
     pp_writer_init(&w, r->text, sizeof(r->text) - 1);
-    pp_put_safe(&w, text, sizeof(r->text));
+    pp_put_text(&w, text);
     r->text[w.len] = '\0';
     if (probe->on_step != NULL) {
         probe->on_step(probe->ctx, r);

@@ -5,8 +5,8 @@
  *           recipient: delivered, later, never.
  * Not here: sockets, TLS, clocks, flash (wire/link.h, delivery/session.c).
  * Flow:     GREETING > EHLO > STARTTLS > EHLO > AUTH > READY > MAIL > RCPT > DATA > BODY > DOT >
- * READY ... > QUIT Follows:  RFC 5321 (4.2, 4.5.3.2), 1870 (SIZE), 2920 (PIPELINING), 3207, 4954,
- * 6152
+ *           READY > ... > QUIT
+ * Follows:  RFC 5321 (4.2, 4.5.3.2), 1870 (SIZE), 2920 (PIPELINING), 3207, 4954, 6152
  *
  * The owner pumps bytes with pp_smtp_client_pump() and then looks at pp_smtp_client_event().
  * A reply that is malformed, overlong (PP_SMTP_LINE_CAP octets a line; a bare LF as line end

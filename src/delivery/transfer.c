@@ -289,8 +289,7 @@ bool pp_transfer_begin(struct pp_delivery_session *s, struct pp_queue_entry *ent
         .sender = s->envelope.sender,
         .size_bytes = pp_render_size_estimate(&s->facts, entry->size_bytes),
         .recipient_count = s->map_count,
-        .body_8bit = s->path.client.capabilities.eight_bit_mime && s->facts.alert == false &&
-                     (entry->content & PP_CONTENT_8BIT) != 0,
+        .body_8bit = pp_render_is_8bit(&s->facts),
         .smtputf8 = s->envelope.smtputf8 || !pp_text_is_ascii(s->envelope.sender),
     };
     s->messages++;
@@ -362,18 +361,17 @@ static size_t drain_render(struct pp_delivery_session *s, pp_time_ms now_ms)
 bool pp_transfer_content(struct pp_delivery_session *s, pp_time_ms now_ms)
 {
     struct pp_smtp_client *c = &s->path.client;
+    bool moved = false;
 
     for (int i = 0; i < CONTENT_ROUNDS && pp_smtp_client_event(c) == PP_SMTP_EVENT_BODY; i++) {
         bool ended = s->content_ended && s->piece_len == 0 && pp_render_end(&s->render);
 
         if (s->render.error != PP_OK) {
-            fail_content(s, "5.6.3 the content cannot be converted for a server without 8BITMIME, "
-                            "or has lines that cannot be shortened",
-                         now_ms);
+            fail_content(s, s->render.error_z, now_ms);
             return true;
         }
         if (ended && pp_buf_len(&s->render.out) == 0) {
-            return pp_smtp_client_body_end(c, &s->path.link.out, now_ms);
+            return pp_smtp_client_body_end(c, &s->path.link.out, now_ms) || moved;
         }
         if (!s->content_ended && !feed_render(s)) {
             fail_content(s, "5.3.0 the message is damaged in flash; the part that is left can be "
@@ -381,8 +379,10 @@ bool pp_transfer_content(struct pp_delivery_session *s, pp_time_ms now_ms)
                          now_ms);
             return true;
         }
-        if (drain_render(s, now_ms) == 0 && pp_buf_len(&s->render.out) > 0) {
-            return false; /* the link is full */
+        size_t drained = drain_render(s, now_ms);
+        moved |= drained > 0;
+        if (drained == 0 && pp_buf_len(&s->render.out) > 0) {
+            return moved; /* the link is full: what went in is still to be sent */
         }
     }
     return true;

@@ -6,7 +6,7 @@
  */
 #include "intake/session.h"
 
-#include <string.h>
+#include "intake/smtp_answer.h"
 
 /* Events handled before the link gets its turn again. */
 #define EVENTS_MAX 256
@@ -24,21 +24,23 @@ static struct pp_text origin_of(const struct pp_peer *peer, struct pp_writer *w)
     return pp_writer_text(w);
 }
 
-static void log_refused(const struct pp_intake_session *s, const char *stage_z, struct pp_text what,
-                        enum pp_err err)
+static void log_refused(const struct pp_intake_session *s, enum pp_answer_stage stage,
+                        struct pp_text address, enum pp_err err)
 {
+    static const char *const stages[] = {"mail", "rcpt", "content"};
     struct pp_log_line line;
     char origin[32];
     struct pp_writer w;
 
     pp_writer_init(&w, origin, sizeof(origin));
     pp_log_begin(&line, s->intake->log, PP_LOG_WARN, 0, "refused");
-    pp_log_z(&line, "stage", stage_z);
-    if (what.len > 0) {
-        pp_log_text(&line, "address", what);
+    pp_log_z(&line, "stage", stages[stage]);
+    if (address.len > 0) {
+        pp_log_text(&line, "address", address);
     }
     pp_log_text(&line, "origin", origin_of(&s->peer, &w));
     pp_log_err(&line, err);
+    pp_log_z(&line, "reply", pp_server_answer(stage, err));
     pp_log_end(&line);
 }
 
@@ -95,7 +97,7 @@ static void on_mail(struct pp_intake_session *s, struct pp_buf *out, pp_time_ms 
     enum pp_err err = open_message(s);
 
     if (err != PP_OK) {
-        log_refused(s, "mail", pp_smtp_server_mail(&s->server)->sender, err);
+        log_refused(s, PP_ANSWER_MAIL, pp_smtp_server_mail(&s->server)->sender, err);
     }
     pp_smtp_server_reply(&s->server, out, err, now_ms);
 }
@@ -106,7 +108,7 @@ static void on_recipient(struct pp_intake_session *s, struct pp_buf *out, pp_tim
     enum pp_err err = pp_intake_recipient(s->submit, address);
 
     if (err != PP_OK) {
-        log_refused(s, "rcpt", address, err);
+        log_refused(s, PP_ANSWER_RCPT, address, err);
     }
     pp_smtp_server_reply(&s->server, out, err, now_ms);
 }
@@ -117,7 +119,7 @@ static void on_content(struct pp_intake_session *s)
     enum pp_err err = pp_intake_write_crlf(s->submit, content.p, content.len);
 
     if (err != PP_OK) {
-        log_refused(s, "content", pp_text_n(NULL, 0), err);
+        log_refused(s, PP_ANSWER_END, pp_text_n(NULL, 0), err);
         drop_message(s);
     }
     pp_smtp_server_content_done(&s->server, err);
@@ -133,7 +135,7 @@ static void on_end(struct pp_intake_session *s, struct pp_buf *out, pp_time_ms n
         s->waits_for_ticket = true;
         return;
     }
-    log_refused(s, "end", pp_text_n(NULL, 0), err);
+    log_refused(s, PP_ANSWER_END, pp_text_n(NULL, 0), err);
     pp_smtp_server_reply_end(&s->server, out, err, 0, now_ms);
 }
 
@@ -142,7 +144,7 @@ static void on_reset(struct pp_intake_session *s)
     enum pp_err err = pp_smtp_server_refusal(&s->server);
 
     if (err != PP_OK) {
-        log_refused(s, "content", pp_text_n(NULL, 0), err);
+        log_refused(s, PP_ANSWER_END, pp_text_n(NULL, 0), err);
     }
     drop_message(s);
     pp_smtp_server_continue(&s->server);
@@ -235,7 +237,7 @@ static bool settle_ticket(struct pp_intake_session *s, pp_time_ms now_ms)
     if (state == PP_TICKET_DURABLE) {
         log_durable(s, now_ms);
     } else {
-        log_refused(s, "commit", pp_text_n(NULL, 0), PP_ERR_FLASH);
+        log_refused(s, PP_ANSWER_END, pp_text_n(NULL, 0), PP_ERR_FLASH);
     }
     pp_smtp_server_reply_end(&s->server, &s->link.out,
                              state == PP_TICKET_DURABLE ? PP_OK : PP_ERR_FLASH, s->ticket.id,

@@ -83,19 +83,20 @@ static bool decode_xtext(char *value, size_t len, struct pp_text *text)
     size_t put = 0;
 
     for (size_t i = 0; i < len; i++) {
-        int c = value[i];
+        char c = value[i];
 
         if (c == '=') {
             return false;
         }
         if (c == '+') {
-            c = decode_hex(value + i, len - i);
-            if (c < 0) {
+            int byte = decode_hex(value + i, len - i);
+            if (byte < 0) {
                 return false;
             }
+            c = (char)byte;
             i += 2;
         }
-        value[put++] = (char)c;
+        value[put++] = c;
     }
     *text = pp_text_n(value, put);
     return true;

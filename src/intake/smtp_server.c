@@ -64,11 +64,6 @@ static void refuse(struct pp_smtp_server *s, struct pp_buf *out, const char *rep
     }
 }
 
-static const char *hostname(const struct pp_smtp_server *s)
-{
-    return s->params.hostname_z[0] != '\0' ? s->params.hostname_z : "localhost";
-}
-
 static void say_hello(struct pp_smtp_server *s, struct pp_buf *out, const char *prefix_z,
                       const char *suffix_z)
 {
@@ -77,7 +72,7 @@ static void say_hello(struct pp_smtp_server *s, struct pp_buf *out, const char *
 
     pp_writer_init(&w, line, sizeof(line));
     pp_put_z(&w, prefix_z);
-    pp_put_z(&w, hostname(s));
+    pp_put_z(&w, s->params.hostname_z[0] != '\0' ? s->params.hostname_z : "localhost");
     pp_put_z(&w, suffix_z);
     put_line(out, pp_writer_text(&w));
 }
@@ -336,7 +331,9 @@ static bool take_content(struct pp_smtp_server *s, struct pp_buf *in, struct pp_
         touch(s, now_ms);
         s->event = PP_SERVER_EVENT_END;
         if (s->refusal != PP_OK) {
-            pp_smtp_server_reply_end(s, out, s->refusal, 0, now_ms);
+            /* Of two reasons the one that time does not mend, however the bytes came in. */
+            pp_smtp_server_reply_end(s, out, s->data.unclean ? PP_ERR_INJECTION : s->refusal, 0,
+                                     now_ms);
         }
         return true;
     }

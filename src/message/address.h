@@ -2,8 +2,7 @@
  * address.h - mail addresses of envelopes and headers
  *
  * Job:      check and complete an envelope address, find the addresses in To/Cc/Bcc fields.
- * Follows:  RFC 5321 4.1.2 (Mailbox, limits 4.5.3.1), RFC 5322 3.4, RFC 6531 for UTF-8 local parts
- * and domains
+ * Follows:  RFC 5321 4.1.2 (Mailbox, limits 4.5.3.1), RFC 5322 3.4, RFC 6531 (UTF-8)
  */
 #ifndef PP_MESSAGE_ADDRESS_H
 #define PP_MESSAGE_ADDRESS_H

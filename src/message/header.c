@@ -195,8 +195,6 @@ void pp_put_message_id(struct pp_writer *w, const struct pp_render_facts *facts)
     pp_put_char(w, '<');
     put_hex_number(w, facts->queue_id);
     pp_put_char(w, '.');
-    put_hex_number(w, facts->boot_count);
-    pp_put_char(w, '.');
     put_hex_number(w, facts->device);
     pp_put_char(w, '@');
     pp_put_text(w, identifier_host(facts->hostname));

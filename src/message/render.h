@@ -2,10 +2,11 @@
  * render.h - the message as it goes out, made from what lies in the queue
  *
  * Job:      an alert becomes a MIME message; a ready message gets the header fields it lacks and
- * loses Bcc; where the next hop cannot take it as it is, content is converted. Output comes in
- * pieces, so a message of any size passes through one small buffer. Not here: reading flash (the
- * owner feeds content), envelopes, dot-stuffing (delivery/smtp_client). Follows:  RFC 5322,
- * 2045-2047, 5321 4.5.3.1.6 (998 octets), 6152, 3834 (Auto-Submitted), 2045 6.7
+ *           loses Bcc; where the next hop cannot take it as it is, content is converted.
+ *           Output comes in pieces, so a message of any size passes through one small buffer.
+ * Not here: reading flash (the owner feeds content), envelopes, dot-stuffing
+ *           (delivery/smtp_client.h).
+ * Follows:  RFC 5322, 2045-2047, 5321 4.5.3.1.6 (998 octets), 6152, 3834 (Auto-Submitted)
  */
 #ifndef PP_MESSAGE_RENDER_H
 #define PP_MESSAGE_RENDER_H
@@ -34,7 +35,7 @@ struct pp_render_facts {
         to; /* alerts: the To: list, "a@b, c@d"; may be empty: undisclosed-recipients:; */
     struct pp_text subject;  /* alerts; UTF-8 */
     struct pp_text hostname; /* right side of the Message-ID */
-    uint32_t queue_id, boot_count;
+    uint32_t queue_id;
     uint64_t
         device; /* random number of the store, made once: ids do not meet those of another device */
     int64_t accepted_s; /* wall clock at acceptance, PP_WALL_UNKNOWN: `now_s` stands in */

@@ -233,7 +233,8 @@ enum pp_err pp_queue_write(struct pp_queue *q, struct pp_queue_writer *w, const 
 
 /* ---- end ---- */
 
-static void put_commit(const struct pp_queue_writer *w, uint16_t content, uint8_t *out)
+static void put_commit(const struct pp_queue *q, const struct pp_queue_writer *w, uint16_t content,
+                       uint8_t *out)
 {
     memset(out, 0, PP_COMMIT_BYTES);
     pp_place_put(out, w->first);
@@ -245,6 +246,7 @@ static void put_commit(const struct pp_queue_writer *w, uint16_t content, uint8_
     out[24] = w->kind;
     out[25] = w->severity;
     pp_le32_put(out + 28, w->stored_bytes + pp_ring_record_bytes(PP_COMMIT_BYTES));
+    pp_le32_put(out + 32, q->ring.generation);
 }
 
 static enum pp_err commit(struct pp_queue *q, struct pp_queue_writer *w, uint16_t content,
@@ -259,7 +261,7 @@ static enum pp_err commit(struct pp_queue *q, struct pp_queue_writer *w, uint16_
         w->error = PP_ERR_FULL;
     if (w->error != PP_OK)
         return w->error;
-    put_commit(w, content, payload);
+    put_commit(q, w, content, payload);
     enum pp_err err =
         pp_ring_append(&q->ring, PP_RECORD_COMMIT, w->id, payload, PP_COMMIT_BYTES, place);
     if (err == PP_OK) {

@@ -128,6 +128,7 @@ static enum pp_err copy_commit(struct pp_queue *q, const struct pp_record *recor
         return PP_ERR_DAMAGED;
     pp_place_put(q->scratch, q->clean.first);
     pp_le32_put(q->scratch + 28, q->clean.stored_bytes + bytes);
+    pp_le32_put(q->scratch + 32, q->ring.generation);
     enum pp_err err = pp_ring_append(&q->ring, PP_RECORD_COMMIT, record->id, q->scratch,
                                      PP_COMMIT_BYTES, &q->clean.commit);
     if (err == PP_OK)
@@ -287,7 +288,7 @@ static enum step copy_step(struct pp_queue *q, struct budget *budget)
 static bool block_fits(const struct pp_queue *q)
 {
     uint64_t bytes = pp_queue_block_room(q);
-    for (uint32_t i = q->clean.cursor; i < PP_QUEUE_MESSAGES; i++) {
+    for (uint32_t i = q->clean.cursor; i < q->entry_high_water; i++) {
         if (lives_here(q, &q->entries[i]))
             bytes += q->entries[i].stored_bytes;
     }
@@ -373,9 +374,9 @@ static enum step clean_step(struct pp_queue *q, struct budget *budget)
     }
     if (c->id != 0)
         return copy_step(q, budget);
-    while (c->cursor < PP_QUEUE_MESSAGES && !lives_here(q, &q->entries[c->cursor]))
+    while (c->cursor < q->entry_high_water && !lives_here(q, &q->entries[c->cursor]))
         c->cursor++;
-    if (c->cursor < PP_QUEUE_MESSAGES)
+    if (c->cursor < q->entry_high_water)
         return move_entry(q, &q->entries[c->cursor]);
     if (has_writers(q)) {
         c->cursor = 0;

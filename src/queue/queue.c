@@ -107,7 +107,7 @@ struct pp_queue_entry *pp_queue_find(struct pp_queue *q, uint32_t id)
 
 struct pp_queue_entry *pp_queue_next(struct pp_queue *q, uint32_t *cursor)
 {
-    while (*cursor < PP_QUEUE_MESSAGES) {
+    while (*cursor < q->entry_high_water) {
         struct pp_queue_entry *entry = &q->entries[(*cursor)++];
         if (entry->in_use)
             return entry;
@@ -124,6 +124,7 @@ enum pp_err pp_queue_append_boot(struct pp_queue *q)
     pp_le32_put(payload, q->boot_count);
     pp_le32_put(payload + 4, q->next_id);
     pp_le64_put(payload + 8, q->device);
+    pp_le32_put(payload + 16, q->ring.generation);
     enum pp_err err = pp_ring_append(&q->ring, PP_RECORD_BOOT, 0, payload, sizeof(payload), &place);
     if (err == PP_OK)
         q->boot_lap = place.lap;

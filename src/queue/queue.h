@@ -139,9 +139,9 @@ struct pp_queue {
     struct pp_ring ring;
     struct pp_queue_limits limits;
     struct pp_queue_entry entries[PP_QUEUE_MESSAGES];
-    uint32_t entry_free;  /* list of free entries, through `id` */
-    uint32_t entry_count; /* in use */
-    uint32_t entry_high_water;
+    uint32_t entry_free;       /* list of free entries, through `id` */
+    uint32_t entry_count;      /* in use */
+    uint32_t entry_high_water; /* most in use at once; entries from here on were never used */
     uint32_t next_id;
     uint32_t boot_count;    /* mounts of this medium, this one included */
     uint64_t device;        /* random, made once for this medium; 0 when there was no randomness */
@@ -157,7 +157,8 @@ struct pp_queue {
     uint8_t by_id_memory[PP_TABLE_BYTES(PP_QUEUE_MESSAGES, PP_QUEUE_BUCKETS)]
         __attribute__((aligned(16)));
     uint8_t scratch[PP_STORE_CHUNK_BYTES];
-    uint32_t messages_damaged; /* found at mount or when read */
+    uint32_t messages_damaged; /* found at mount or when cleaning, and lost */
+    uint32_t messages_torn;    /* found at mount: the power went while they came in */
 };
 
 /* ---- life ---- */

@@ -6,22 +6,25 @@
  * Not here: the public side (queue.h).
  *
  * Integers are little endian.
- *   BOOT    boot count 4, next id 4, device 8
+ *   BOOT    boot count 4, next id 4, device 8, generation 4
  *   META    kind 1, severity 1, flags 1 (1: 8BITMIME, 2: SMTPUTF8), 0 1, accepted 4, lengths of
  *           sender, name, subject, origin, envid 2 each; then these texts
  *   RCPT    length 2, address; again and again
  *   DATA    content
  *   COMMIT  place of the first META 8, content size 4, CRC-32C of the content 4, accepted 4,
- *           recipients 2, content bits 2, kind 1, severity 1, 0 2, bytes of all records 4
+ *           recipients 2, content bits 2, kind 1, severity 1, 0 2, bytes of all records 4,
+ *           generation 4
  *   RESULT, STATE
  *           place of the message's RESULT or STATE before 8, attempts 2, flags 1 (1: held), 0 1,
  *           outcomes of all recipients (2 bits each, the first in the lowest); RESULT then has
  *           replies: recipient 2, outcome 1, length 2, text
  *   GONE    nothing
  * META, RCPT and DATA are streams: where one record ends and the next begins means nothing.
+ * Generation is that of the sync that was to make the record durable (store/ring.h).
  * A message that is moved is written again from META to COMMIT, then one or more RESULT records
- * that tell all that those before told. A later COMMIT of the same id replaces the earlier one,
- * a later RESULT or STATE all outcomes before; GONE ends the message.
+ * that tell all that those before told. Of two COMMITs of the same id the earlier one counts while
+ * it can be read, for the later one may not have been synced; a later RESULT or STATE all outcomes
+ * before; GONE ends the message.
  */
 #ifndef PP_QUEUE_RECORD_H
 #define PP_QUEUE_RECORD_H
@@ -39,10 +42,10 @@ enum pp_record_type {
     PP_RECORD_GONE
 };
 
-#define PP_BOOT_BYTES                16u
+#define PP_BOOT_BYTES                20u
 #define PP_META_FIXED_BYTES          18u
 #define PP_META_TEXTS                5u
-#define PP_COMMIT_BYTES              32u
+#define PP_COMMIT_BYTES              36u
 #define PP_ADDRESS_MAX               320u
 #define PP_REPLY_MAX                 400u
 #define PP_REPLY_HEAD_BYTES          5u
@@ -67,6 +70,9 @@ void pp_queue_give_entry(struct pp_queue *q, struct pp_queue_entry *entry);
 PP_MUST_USE enum pp_err pp_queue_enter(struct pp_queue *q, struct pp_queue_entry *entry);
 /* The message has ended: all it had in flash is garbage. */
 void pp_queue_forget(struct pp_queue *q, struct pp_queue_entry *entry);
+/* Write that it has ended. */
+PP_MUST_USE enum pp_err pp_queue_append_gone(struct pp_queue *q,
+                                             const struct pp_queue_entry *entry);
 /* Write a BOOT record: what must outlive all messages. */
 PP_MUST_USE enum pp_err pp_queue_append_boot(struct pp_queue *q);
 

@@ -6,15 +6,22 @@
  * Not here: finding the blocks (store/ring_mount.c).
  *
  * A message may be met twice, when it was moved and the power went before its old block was
- * given back: the later COMMIT wins, results before it stay in force until later ones come. A
- * COMMIT whose META lies before the beginning of the log belongs to a message that was moved or
- * has ended.
+ * given back. The old copy counts while it is there: it was durable, the new one may be torn.
+ * Results are taken as they come, whichever copy they were written with. A COMMIT whose META lies
+ * before the beginning of the log belongs to a message that was moved or has ended.
+ *
+ * What was not synced may have arrived in any order: a COMMIT without all of its content. So
+ * messages of the newest two generations are read whole and their CRC is checked; those
+ * before were synced.
  */
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/crc32c.h"
 #include "base/crypto.h"
 #include "queue/record.h"
+
+#define IDS_LOST 0xFFu
 
 static void init(struct pp_queue *q, const struct pp_queue_limits *limits)
 {
@@ -39,6 +46,7 @@ static void init(struct pp_queue *q, const struct pp_queue_limits *limits)
     q->garbage_bytes = 0;
     q->padded_seen = 0;
     q->messages_damaged = 0;
+    q->messages_torn = 0;
 }
 
 static void on_boot(struct pp_queue *q, const struct pp_record *record)
@@ -52,6 +60,7 @@ static void on_boot(struct pp_queue *q, const struct pp_record *record)
     if (pp_le32_get(p + 4) > q->next_id)
         q->next_id = pp_le32_get(p + 4);
     q->device = pp_le64_get(p + 8);
+    pp_ring_resume(&q->ring, pp_le32_get(p + 16));
 }
 
 /* No more than the stretch of the log that it spans, whatever the record says. */
@@ -62,40 +71,63 @@ static uint32_t bounded_bytes(const struct pp_queue *q, uint32_t bytes, struct p
     return bytes < span ? bytes : (uint32_t)span;
 }
 
-static void on_commit(struct pp_queue *q, const struct pp_record *record)
+static bool has_envelope(struct pp_queue *q, const struct pp_queue_entry *entry)
+{
+    struct pp_record record;
+    return pp_ring_read(&q->ring, entry->first, &record, q->scratch, sizeof(q->scratch)) == PP_OK &&
+           record.type == PP_RECORD_META && record.id == entry->id;
+}
+
+/* Fill in an entry from a COMMIT's payload. */
+static void take_commit(struct pp_queue *q, struct pp_queue_entry *entry, struct pp_place place)
 {
     const uint8_t *p = q->scratch;
-    struct pp_place first = pp_place_get(p);
-    struct pp_queue_entry *entry = pp_queue_find(q, record->id);
-    uint16_t recipients = pp_le16_get(p + 20);
-    if (record->len != PP_COMMIT_BYTES || record->id == 0 || recipients == 0 ||
-        first.lap < q->ring.oldest_lap || !pp_place_before(first, record->place))
-        return;
-    if (recipients > PP_RECIPIENTS_MAX) {
-        q->unindexed = true;
-        return;
-    }
-    bool known = entry != NULL;
-    if (!known)
-        entry = pp_queue_take_entry(q);
-    if (entry == NULL) {
-        q->unindexed = true;
-        return;
-    }
-    if (!known) {
-        entry->id = record->id;
-        entry->open_count = recipients;
-        entry->recipient_count = recipients;
-    }
-    entry->first = first;
-    entry->commit = record->place;
+    entry->first = pp_place_get(p);
+    entry->commit = place;
     entry->size_bytes = pp_le32_get(p + 8);
     entry->accepted_s = pp_le32_get(p + 16);
     entry->content = pp_le16_get(p + 22);
     entry->kind = p[24] & 1u;
     entry->severity = p[25] & 3u;
-    entry->stored_bytes = bounded_bytes(q, pp_le32_get(p + 28), first, record->place);
-    if (!known && pp_queue_enter(q, entry) != PP_OK)
+    entry->stored_bytes = bounded_bytes(q, pp_le32_get(p + 28), entry->first, place);
+}
+
+/* A message is met again. */
+static void on_copy(struct pp_queue *q, struct pp_queue_entry *entry,
+                    const struct pp_record *record)
+{
+    struct pp_record again;
+    if (has_envelope(q, entry))
+        return;
+    if (pp_ring_read(&q->ring, record->place, &again, q->scratch, sizeof(q->scratch)) == PP_OK)
+        take_commit(q, entry, record->place);
+}
+
+static void on_commit(struct pp_queue *q, const struct pp_record *record)
+{
+    const uint8_t *p = q->scratch;
+    struct pp_place first = pp_place_get(p);
+    uint16_t recipients = pp_le16_get(p + 20);
+    struct pp_queue_entry *entry = pp_queue_find(q, record->id);
+    if (record->len != PP_COMMIT_BYTES || record->id == 0)
+        return;
+    pp_ring_resume(&q->ring, pp_le32_get(p + 32));
+    if (recipients == 0 || first.lap < q->ring.oldest_lap || !pp_place_before(first, record->place))
+        return;
+    if (entry != NULL) {
+        on_copy(q, entry, record);
+        return;
+    }
+    entry = recipients <= PP_RECIPIENTS_MAX ? pp_queue_take_entry(q) : NULL;
+    if (entry == NULL) {
+        q->unindexed = true;
+        return;
+    }
+    entry->id = record->id;
+    entry->open_count = recipients;
+    entry->recipient_count = recipients;
+    take_commit(q, entry, record->place);
+    if (pp_queue_enter(q, entry) != PP_OK)
         pp_queue_give_entry(q, entry);
 }
 
@@ -147,7 +179,71 @@ static void on_record(struct pp_queue *q, struct pp_record *record)
     }
 }
 
-/* What lives must at least have its envelope; sums up what it takes. */
+/* ---- what lives ---- */
+
+/* Counts the addresses in a stream of RCPT records. */
+struct address_count {
+    uint32_t count;
+    uint32_t left; /* bytes of the current address still to come */
+    uint32_t head; /* bytes of its length seen */
+    uint32_t len;
+};
+
+static void count_addresses(struct address_count *a, const uint8_t *bytes, uint32_t len)
+{
+    for (uint32_t i = 0; i < len; i++) {
+        if (a->head < 2) {
+            a->len |= (uint32_t)bytes[i] << (8 * a->head);
+            a->head++;
+            a->left = a->len;
+        } else {
+            a->left--;
+        }
+        if (a->head == 2 && a->left == 0) {
+            a->count++;
+            a->head = 0;
+            a->len = 0;
+        }
+    }
+}
+
+/* Read all of a message: is it what its COMMIT says? */
+static bool is_whole(struct pp_queue *q, const struct pp_queue_entry *entry)
+{
+    struct pp_place place = entry->first;
+    struct address_count addresses = {0, 0, 0, 0};
+    struct pp_record record;
+    uint64_t size = 0;
+    uint32_t crc = 0;
+    while (pp_ring_walk(&q->ring, &place, &record) == PP_OK &&
+           !pp_place_before(entry->commit, record.place)) {
+        if (record.id != entry->id || record.type > PP_RECORD_COMMIT)
+            continue;
+        if (pp_ring_read(&q->ring, record.place, &record, q->scratch, sizeof(q->scratch)) != PP_OK)
+            return false;
+        if (record.type == PP_RECORD_RCPT)
+            count_addresses(&addresses, q->scratch, record.len);
+        if (record.type == PP_RECORD_DATA) {
+            crc = pp_crc32c(crc, q->scratch, record.len);
+            size += record.len;
+        }
+        if (record.type == PP_RECORD_COMMIT)
+            return size == pp_le32_get(q->scratch + 8) && crc == pp_le32_get(q->scratch + 12) &&
+                   addresses.count == entry->recipient_count;
+    }
+    return false;
+}
+
+/* True when no later record proves that this message was synced. */
+static bool is_newest(struct pp_queue *q, const struct pp_queue_entry *entry)
+{
+    struct pp_record record;
+    if (pp_ring_read(&q->ring, entry->commit, &record, q->scratch, sizeof(q->scratch)) != PP_OK)
+        return true;
+    return q->ring.generation - pp_le32_get(q->scratch + 32) <= 1;
+}
+
+/* What lives must have its envelope, and all of its content where that is in doubt. */
 static void check_living(struct pp_queue *q)
 {
     struct pp_queue_entry *entry;
@@ -155,24 +251,28 @@ static void check_living(struct pp_queue *q)
     uint64_t living = 0;
     uint64_t used = (uint64_t)(q->ring.next_lap - q->ring.oldest_lap) * pp_queue_block_room(q);
     while ((entry = pp_queue_next(q, &cursor)) != NULL) {
-        struct pp_record record;
-        enum pp_err err =
-            pp_ring_read(&q->ring, entry->first, &record, q->scratch, sizeof(q->scratch));
+        bool newest = is_newest(q, entry);
         pp_queue_group_add(q, entry->first.lap, entry->stored_bytes);
-        living += entry->stored_bytes;
-        if (err == PP_OK && record.type == PP_RECORD_META && record.id == entry->id)
+        if (has_envelope(q, entry) && (!newest || is_whole(q, entry))) {
+            living += entry->stored_bytes;
             continue;
-        q->messages_damaged++;
-        living -= entry->stored_bytes;
+        }
+        q->messages_torn += newest ? 1 : 0;
+        q->messages_damaged += newest ? 0 : 1;
+        /* Later mounts would not doubt it any more. */
+        if (newest && pp_queue_append_gone(q, entry) == PP_ERR_FLASH)
+            return;
         pp_queue_forget(q, entry);
     }
-    q->entry_high_water = q->entry_count;
     q->garbage_bytes = used > living ? used - living : 0;
 }
 
 static enum pp_err begin_boot(struct pp_queue *q)
 {
     q->boot_count++;
+    /* Ids of what was lost unsynced were seen by senders and logs: they are not used again. */
+    if (q->boot_count > 1)
+        q->next_id = (q->next_id | IDS_LOST) + 1;
     if (q->device == 0 && pp_random(&q->device, sizeof(q->device)) != PP_OK)
         q->device = 0;
     q->sync_wanted = true;

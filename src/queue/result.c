@@ -245,7 +245,7 @@ static enum pp_err append(struct pp_queue *q, struct pp_queue_entry *entry,
     return PP_OK;
 }
 
-static enum pp_err append_gone(struct pp_queue *q, const struct pp_queue_entry *entry)
+enum pp_err pp_queue_append_gone(struct pp_queue *q, const struct pp_queue_entry *entry)
 {
     struct pp_place place;
     enum pp_err err = pp_ring_append(&q->ring, PP_RECORD_GONE, entry->id, "", 0, &place);
@@ -312,7 +312,7 @@ enum pp_err pp_queue_results(struct pp_queue *q, uint32_t id, const struct pp_re
     put_outcomes(&state, results, count, &settled);
     count_outcomes(entry, state.bytes);
     if (entry->open_count == 0 && entry->failed_count == 0) {
-        err = append_gone(q, entry);
+        err = pp_queue_append_gone(q, entry);
         pp_queue_forget(q, entry);
         return err;
     }
@@ -368,7 +368,7 @@ enum pp_err pp_queue_remove(struct pp_queue *q, uint32_t id)
     struct pp_queue_entry *entry = pp_queue_find(q, id);
     if (entry == NULL)
         return PP_ERR_NOT_FOUND;
-    enum pp_err err = append_gone(q, entry);
+    enum pp_err err = pp_queue_append_gone(q, entry);
     if (err == PP_OK)
         pp_queue_forget(q, entry);
     return err;

@@ -12,7 +12,7 @@
 
 uint32_t pp_queue_block_room(const struct pp_queue *q)
 {
-    uint32_t body = q->ring.flash->block_bytes - PP_RING_BLOCK_HEADER_BYTES;
+    uint32_t body = pp_ring_block_room(&q->ring);
     uint32_t undivided = PP_RECORD_HEADER_BYTES + PP_STATE_BYTES_MAX;
     return body - (undivided < body / 4 ? undivided : body / 4);
 }
@@ -48,10 +48,12 @@ uint32_t pp_queue_blocks_kept(const struct pp_queue *q)
 
 uint64_t pp_queue_free_bytes(const struct pp_queue *q)
 {
-    uint32_t head =
-        pp_ring_room(&q->ring) > 0 ? q->ring.flash->block_bytes - q->ring.head_offset : 0;
+    const struct pp_ring *ring = &q->ring;
     uint32_t undivided = PP_RECORD_HEADER_BYTES + PP_STATE_BYTES_MAX;
-    uint64_t blocks = pp_ring_free_blocks(&q->ring);
+    uint64_t blocks = pp_ring_free_blocks(ring);
+    uint32_t head = 0;
+    if (pp_ring_room(ring) > 0)
+        head = PP_RING_BLOCK_HEADER_BYTES + pp_ring_block_room(ring) - ring->head_offset;
     return blocks * pp_queue_block_room(q) + (head > undivided ? head - undivided : 0);
 }
 

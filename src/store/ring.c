@@ -5,12 +5,16 @@
  * Not here: the bytes (ring_format.h), finding the log again (ring_mount.c), reading
  *           (ring_read.c).
  *
- * Order is made, not hoped for. What was not synced may reach the medium in any order or not
- * at all, erases too. Were a block erased that holds "message 7 is done" while an older one
- * with message 7 itself outlives its own erase, 7 would come back. So where the log begins is
- * itself written down (in each block header, and in a record of type 255 at a sync), and
- * blocks before a beginning that is durable may be erased in any order. Beyond it only one
- * erase at a time may be unsynced: the oldest block goes first.
+ * Order is made, not hoped for. What was not synced may reach the medium in any order, in
+ * part or not at all, erases too. Were "message 7 is done" erased while message 7 itself, in
+ * an older block or in the other half of the same one, outlives its own erase, 7 would come
+ * back. So where the log begins is itself written down, in each block header and in a record
+ * of type 255 at a sync, and only blocks before a beginning that is durable are erased.
+ * Each block keeps room for one such record, so there is always a way on: either the head has that
+ * room, or the record was synced and has set free a block whose header says the next.
+ *
+ * One case is left: a log without any free block at mount, where no head is open. There the
+ * oldest block is erased on its owner's word alone.
  */
 #include <assert.h>
 #include <string.h>
@@ -19,6 +23,7 @@
 #include "base/crc32c.h"
 #include "store/ring_format.h"
 
+#define OLDEST_BYTES 4u /* payload of the record that says where the log begins */
 /* How often the first sync of a blank medium is asked for, when it cannot be waited for. */
 #define FIRST_SYNC_POLLS 1000000u
 
@@ -135,7 +140,7 @@ static enum pp_err stage_put(struct pp_ring *ring, const void *bytes, uint32_t l
     return PP_OK;
 }
 
-/* Laps below the result may be replaced by the block to be opened, given `oldest` is durable. */
+/* How many blocks can be opened before the one that holds `oldest`. */
 static uint32_t blocks_before(const struct pp_ring *ring, uint32_t oldest)
 {
     uint64_t end = (uint64_t)oldest + ring->flash->block_count;
@@ -150,8 +155,9 @@ uint32_t pp_ring_spare_blocks(const struct pp_ring *ring)
 uint32_t pp_ring_free_blocks(const struct pp_ring *ring)
 {
     uint32_t durable = blocks_before(ring, ring->synced_oldest);
-    bool one = durable == 0 && ring->synced_lap + 1 == ring->next_lap;
-    return one && pp_ring_spare_blocks(ring) > 0 ? 1 : durable;
+    if (durable == 0 && ring->head_lap == 0 && pp_ring_spare_blocks(ring) > 0)
+        return 1;
+    return durable;
 }
 
 /* How often the block was erased, by its last header; by the last opened one if that is lost. */
@@ -215,10 +221,16 @@ static enum pp_err put_record(struct pp_ring *ring, struct pp_record *record, co
     return err;
 }
 
+/* What each block keeps for a record that says where the log begins. */
+static uint32_t kept_bytes(const struct pp_ring *ring)
+{
+    return units_up(ring, pp_ring_record_bytes(OLDEST_BYTES));
+}
+
 static bool fits_head(const struct pp_ring *ring, uint32_t payload_len)
 {
-    return ring->head_lap != 0 &&
-           ring->head_offset + pp_ring_record_bytes(payload_len) <= ring->flash->block_bytes;
+    uint32_t end = ring->flash->block_bytes - kept_bytes(ring);
+    return ring->head_lap != 0 && ring->head_offset + pp_ring_record_bytes(payload_len) <= end;
 }
 
 enum pp_err pp_ring_append(struct pp_ring *ring, uint8_t type, uint32_t id, const void *payload,
@@ -238,9 +250,14 @@ enum pp_err pp_ring_append(struct pp_ring *ring, uint8_t type, uint32_t id, cons
     return err;
 }
 
+uint32_t pp_ring_block_room(const struct pp_ring *ring)
+{
+    return ring->flash->block_bytes - PP_RING_BLOCK_HEADER_BYTES - kept_bytes(ring);
+}
+
 uint32_t pp_ring_payload_max(const struct pp_ring *ring)
 {
-    uint32_t fits = ring->flash->block_bytes - PP_RING_BLOCK_HEADER_BYTES - PP_RECORD_HEADER_BYTES;
+    uint32_t fits = pp_ring_block_room(ring) - PP_RECORD_HEADER_BYTES;
     return fits < PP_STORE_CHUNK_BYTES ? fits : PP_STORE_CHUNK_BYTES;
 }
 
@@ -248,7 +265,8 @@ uint32_t pp_ring_room(const struct pp_ring *ring)
 {
     if (!fits_head(ring, 0))
         return 0;
-    uint32_t room = ring->flash->block_bytes - ring->head_offset - PP_RECORD_HEADER_BYTES;
+    uint32_t end = ring->flash->block_bytes - kept_bytes(ring);
+    uint32_t room = end - ring->head_offset - PP_RECORD_HEADER_BYTES;
     uint32_t max = pp_ring_payload_max(ring);
     return room < max ? room : max;
 }
@@ -265,12 +283,13 @@ enum pp_err pp_ring_drop_oldest(struct pp_ring *ring)
 /* Write down where the log begins, if that is new. Sets *later when another sync has to do it. */
 static enum pp_err note_oldest(struct pp_ring *ring, bool *later)
 {
-    uint8_t payload[4];
+    uint8_t payload[OLDEST_BYTES];
+    uint32_t bytes = pp_ring_record_bytes(sizeof(payload));
     struct pp_record record = {.type = PP_RING_TYPE_OLDEST, .len = sizeof(payload)};
     *later = false;
     if (ring->oldest_lap == ring->noted_oldest)
         return PP_OK;
-    if (!fits_head(ring, sizeof(payload))) {
+    if (ring->head_lap == 0 || ring->head_offset + bytes > ring->flash->block_bytes) {
         enum pp_err err = open_next(ring);
         *later = err == PP_ERR_FULL;
         return err == PP_ERR_FULL ? PP_OK : err;
@@ -285,7 +304,6 @@ static void sync_is_done(struct pp_ring *ring)
     ring->syncing = false;
     ring->synced_generation = ring->syncing_generation;
     ring->synced_oldest = ring->syncing_oldest;
-    ring->synced_lap = ring->syncing_lap;
 }
 
 /* A sync was begun, with this result. */
@@ -295,7 +313,6 @@ static enum pp_err begun(struct pp_ring *ring, enum pp_err result)
         return result;
     ring->syncing = true;
     ring->syncing_oldest = ring->noted_oldest;
-    ring->syncing_lap = ring->next_lap - 1;
     if (result == PP_OK)
         sync_is_done(ring);
     return PP_OK;
@@ -339,6 +356,12 @@ enum pp_err pp_ring_sync_poll(struct pp_ring *ring)
         return PP_ERR_LATER;
     sync_is_done(ring);
     return PP_OK;
+}
+
+void pp_ring_resume(struct pp_ring *ring, uint32_t generation)
+{
+    ring->generation = generation;
+    ring->synced_generation = generation - 1;
 }
 
 bool pp_ring_is_durable(const struct pp_ring *ring, uint32_t generation)

@@ -66,9 +66,7 @@ struct pp_ring {
     uint32_t synced_generation;  /* the newest that is known durable */
     uint32_t noted_oldest;       /* oldest_lap as last written down */
     uint32_t syncing_oldest;     /* ... and in the sync under way */
-    uint32_t synced_oldest;      /* ... and durable: blocks before it may be erased in any order */
-    uint32_t syncing_lap;        /* newest block opened before the sync under way */
-    uint32_t synced_lap;         /* newest block whose erase is durable, as all before it */
+    uint32_t synced_oldest;      /* ... and durable: blocks before it may be erased */
     uint32_t erases;             /* of the head block */
     uint32_t seed_lap;           /* block whose checksum seed is kept in `seed` */
     uint32_t seed;
@@ -119,6 +117,8 @@ uint32_t pp_ring_payload_max(const struct pp_ring *ring);
 uint32_t pp_ring_record_bytes(uint32_t payload_len);
 /* Largest payload that fits the head block as it is, at most pp_ring_payload_max(); may be 0. */
 uint32_t pp_ring_room(const struct pp_ring *ring);
+/* Bytes for records in a block. */
+uint32_t pp_ring_block_room(const struct pp_ring *ring);
 /* Blocks that can be opened before the next sync, the open one not counted. */
 uint32_t pp_ring_free_blocks(const struct pp_ring *ring);
 /* The same once all that was given back is durable. */
@@ -137,6 +137,12 @@ PP_MUST_USE enum pp_err pp_ring_drop_oldest(struct pp_ring *ring);
  */
 PP_MUST_USE enum pp_err pp_ring_sync_begin(struct pp_ring *ring);
 PP_MUST_USE enum pp_err pp_ring_sync_poll(struct pp_ring *ring);
+/*
+ * Go on counting generations from `generation`, the newest that the owner found in its records
+ * at mount: a record of generation n is proof that all of n - 2 and before was durable, over
+ * any number of mounts. Before the first append.
+ */
+void pp_ring_resume(struct pp_ring *ring, uint32_t generation);
 /* True when all that was appended up to `generation` is durable. */
 bool pp_ring_is_durable(const struct pp_ring *ring, uint32_t generation);
 

@@ -12,7 +12,7 @@
 #include "base/bytes.h"
 #include "store/ring_format.h"
 
-#define BLOCK_BYTES_MIN 512u
+#define BLOCK_BYTES_MIN 512u /* and not less than four units */
 #define BLOCK_BYTES_MAX (16u * 1024 * 1024)
 /* How much of a medium without any header of ours is searched for somebody else's data; where
  * file systems have their superblocks. Of the rest, the start of each block. */
@@ -25,8 +25,8 @@ static bool geometry_fits(const struct pp_flash *flash)
     uint32_t block = flash->block_bytes;
     return unit >= 1 && unit <= PP_STORE_UNIT_MAX && PP_STORE_STAGE_BYTES % unit == 0 &&
            page >= unit && page % unit == 0 && block >= BLOCK_BYTES_MIN &&
-           block <= BLOCK_BYTES_MAX && block >= page && block % page == 0 && block % 4 == 0 &&
-           flash->block_count >= 4 && flash->block_count <= UINT32_MAX / 4 &&
+           block <= BLOCK_BYTES_MAX && block / 4 >= unit && block >= page && block % page == 0 &&
+           block % 4 == 0 && flash->block_count >= 4 && flash->block_count <= UINT32_MAX / 4 &&
            (flash->erased_value == 0x00 || flash->erased_value == 0xFF);
 }
 
@@ -179,6 +179,5 @@ enum pp_err pp_ring_mount(struct pp_ring *ring, const struct pp_flash *flash)
     }
     ring->noted_oldest = ring->oldest_lap;
     ring->synced_oldest = ring->oldest_lap;
-    ring->synced_lap = ring->next_lap - 1;
     return err;
 }

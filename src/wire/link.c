@@ -307,8 +307,10 @@ bool pp_link_pump(struct pp_link *l, pp_time_ms now_ms)
     for (int i = 0; i < ROUNDS_MAX && more; i++) {
         switch (l->state) {
         case PP_LINK_CONNECTING:
+            /* The owner hears of the connection before the machine hears a byte. */
             more = pump_connecting(l, now_ms);
-            break;
+            watch(l);
+            return more;
         case PP_LINK_HANDSHAKE:
             more = pump_handshake(l, now_ms);
             break;

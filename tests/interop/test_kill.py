@@ -110,7 +110,8 @@ class Kill(Case):
             text = f"text of {index}\n" + "x" * (index * 7)
             for mail in mails:
                 message = email.message_from_bytes(mail.data, policy=email.policy.default)
-                self.assertEqual(message.get_content().rstrip("\n"), text)
+                content = message.get_content().replace("\r\n", "\n")
+                self.assertEqual(content.rstrip("\n"), text)
             self.assertEqual(len({m.header("Message-ID") for m in mails}), 1,
                              f"alert {index} arrived as different messages")
             for mail in mails[:-1]:

@@ -48,7 +48,7 @@ class Case(unittest.TestCase):
             host.stop()
         return host
 
-    def relay(self, host=None, start=True, name="relay", **smarthost):
+    def relay(self, host=None, /, start=True, name="relay", **smarthost):
         """A relay for a smarthost, by default with its certificate's pin and the right login."""
         if host is not None:
             if "policy" not in smarthost and host.options.tls != "none":

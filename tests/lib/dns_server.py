@@ -56,6 +56,7 @@ class DnsServer:
         self.twist = twist
         self.queries = []  # (name, type, over_tcp)
         self.udp = self.tcp = None
+        self.ended = False
 
     def start(self):
         self.tcp = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -70,6 +71,7 @@ class DnsServer:
         return self
 
     def stop(self):
+        self.ended = True
         for one in (self.udp, self.tcp):
             try:
                 one.shutdown(socket.SHUT_RDWR)
@@ -99,9 +101,11 @@ class DnsServer:
         return answer if isinstance(answer, list) else [answer] if answer is not None else []
 
     def _serve_udp(self):
-        while True:
+        while not self.ended:
             try:
                 query, peer = self.udp.recvfrom(4096)
+                if len(query) < 17:
+                    continue  # no question in it
                 for answer in self.answers(query, False):
                     self.udp.sendto(answer, peer)
             except OSError:

@@ -159,13 +159,13 @@ class Relay:
         with self.arrived:
             return len(self.events)
 
-    def find(self, name, since=0, **pairs):
+    def find(self, name, /, since=0, **pairs):
         """Events so far with that name, each pair's value being contained in theirs."""
         with self.arrived:
             return [e for e in self.events[since:] if e.name == name and
                     all(str(v) in e.get(k, "") for k, v in pairs.items())]
 
-    def wait(self, name, count=1, seconds=10, since=0, **pairs):
+    def wait(self, name, /, count=1, seconds=10, since=0, **pairs):
         """The `count`th such event; fails with the log when it does not come in time."""
         seconds *= SLOW
         end = time.monotonic() + seconds
@@ -230,14 +230,11 @@ class Relay:
 
 
 def parse_list(text):
-    """A JSON array, or an object a line."""
-    text = text.strip()
-    if text.startswith("["):
-        return json.loads(text)
+    """An object a line; the last one says that it was all."""
     rows = [json.loads(line) for line in text.splitlines()]
-    if len(rows) == 1 and "messages" in rows[0]:
-        return rows[0]["messages"]
-    return rows
+    if not rows or not rows[-1].get("ok"):
+        raise AssertionError(f"queue list --json ends without ok: {text[-300:]!r}")
+    return rows[:-1]
 
 
 def queued_id(done):

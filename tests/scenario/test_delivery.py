@@ -21,6 +21,11 @@ def parsed(mail):
     return email.message_from_bytes(mail.data, policy=email.policy.default)
 
 
+def text_of(mail):
+    """The decoded text with LF as line end."""
+    return parsed(mail).get_content().replace("\r\n", "\n")
+
+
 class Alerts(Case):
     def test_header_and_text(self):
         host = self.smarthost()
@@ -36,7 +41,7 @@ class Alerts(Case):
         self.assertEqual(message["From"].addresses[0].display_name, "The NAS")
         self.assertRegex(mail.header("Message-ID"), r"^<\S+@\S+>$")
         self.assertEqual(message["MIME-Version"], "1.0")
-        self.assertEqual(message.get_content(), "first line\nsecond line\n")
+        self.assertEqual(text_of(mail), "first line\nsecond line\n")
         self.assertLess(abs(message["Date"].datetime.timestamp() - before), 60)
         self.assertEqual(mail.sender, "relay@example.test")
         for event in ("accepted", "durable", "delivered"):
@@ -65,7 +70,7 @@ class Alerts(Case):
         for index, text in enumerate(texts):
             with self.subTest(text[:30]):
                 self.queue_alert(relay, "-s", str(index), given=text)
-                content = parsed(self.arrives(host, index + 1)).get_content()
+                content = text_of(self.arrives(host, index + 1))
                 self.assertEqual(content.rstrip("\n"), text.rstrip("\n"))
 
     def test_text_that_is_not_utf8(self):
@@ -81,7 +86,7 @@ class Alerts(Case):
         self.queue_alert(relay, "-s", "only a subject", given="")
         self.assertEqual(parsed(self.arrives(host))["Subject"], "only a subject")
         self.queue_alert(relay, given="only a text\n")
-        self.assertEqual(parsed(self.arrives(host, 2)).get_content(), "only a text\n")
+        self.assertEqual(text_of(self.arrives(host, 2)), "only a text\n")
 
     def test_recipients_and_sender(self):
         host = self.smarthost()
@@ -174,7 +179,7 @@ class Ready(Case):
         self.queue_alert(relay, given="Grüße\n")
         mail = self.arrives(host, 2)
         self.assertTrue(mail.data.isascii())
-        self.assertEqual(parsed(mail).get_content(), "Grüße\n")
+        self.assertEqual(text_of(mail), "Grüße\n")
 
     def test_multipart_to_a_server_without_8bitmime(self):
         host = self.smarthost(eight_bit=False, smtputf8=False)

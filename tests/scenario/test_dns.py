@@ -25,7 +25,7 @@ class Dns(Case):
     def resolving(self, *servers, name=NAME, start=True, address="127.0.0.1", **smarthost):
         """A relay that knows its smarthost by a name that only these servers know."""
         self.host = self.smarthost(address=address)
-        relay = self.relay(self.host, start=False, host=name, **smarthost)
+        relay = self.relay(self.host, start=False, **{"host": name, **smarthost})
         relay.hosts("127.0.0.1 localhost")
         relay.write_file("resolv.conf", "# made by a test\n" + "".join(
             f"nameserver 127.0.0.1:{s.port if isinstance(s, DnsServer) else s}\n"

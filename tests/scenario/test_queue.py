@@ -50,7 +50,7 @@ class Queue(Case):
     def test_show(self):
         ident = self.queue_alert(self.runner, "-s", "Füße \t\x1b[31mred", "-S", "warning",
                                  "a@x.example", given="the text\nof it\n")
-        text = self.queue_command("show", ident)
+        text = self.queue_command("show", ident).replace("\r", "")
         for word in (ident, "relay@example.test", "a@x.example", "warning", "the text\nof it",
                      f"uid={os.getuid()}"):
             self.assertIn(word, text)

@@ -380,6 +380,7 @@ static void test_starttls(void **state)
     (void)state;
     peer_start(&peer, "leaf", NEWEST);
     assert_int_equal(connect_with(PP_TLS_ENCRYPT, PP_TLS_STARTTLS), PP_OK);
+    (void)pp_link_pump(&link_, world.now_ms); /* connected, and nothing more in that call */
     say("hello\ntls\n");
     peer.to_server.room = 1; /* what was said before goes out first */
     (void)pp_link_pump(&link_, world.now_ms);

@@ -25,7 +25,6 @@ static struct pp_render_facts facts_for(bool alert)
                                     .from = {"nas@example.org", 15},
                                     .hostname = {"nas.example.org", 15},
                                     .queue_id = 7,
-                                    .boot_count = 3,
                                     .device = 0xABCDEF,
                                     .accepted_s = 1795381440,
                                     .now_s = 1795381500};
@@ -143,7 +142,7 @@ static void check_refused(const char *content, const char *status)
 
 /* ---- alerts ---- */
 
-#define ID     "Message-ID: <7.3.abcdef@nas.example.org>\r\n"
+#define ID     "Message-ID: <7.abcdef@nas.example.org>\r\n"
 #define DATE   "Date: Sun, 22 Nov 2026 21:04:00 +0000\r\n"
 #define FROM   "From: nas@example.org\r\n"
 #define NOBODY "To: undisclosed-recipients:;\r\n"

@@ -48,7 +48,7 @@ struct dialogue {
 struct world {
     struct pp_smtp_server server;
     struct pp_buf in, out;
-    uint8_t in_bytes[PP_SERVER_LINE_MAX + 64], out_bytes[PP_SERVER_REPLY_ROOM + 64];
+    uint8_t in_bytes[PP_SERVER_LINE_MAX + 64], out_bytes[PP_SERVER_REPLY_ROOM * 2];
     char said[65536];
     char events[65536];
     struct pp_writer said_w, events_w;
@@ -613,6 +613,23 @@ static void test_content_refused(void **state)
     }
 }
 
+/* Too big, and then not clean: in whatever pieces, that it can never be taken is what is said. */
+static void test_two_reasons(void **state)
+{
+    (void)state;
+    static char in[SIZE_LIMIT + 200];
+    struct pp_writer w;
+
+    pp_writer_init(&w, in, sizeof(in));
+    pp_put_z(&w, DATA);
+    while (w.len < SIZE_LIMIT + 100) {
+        pp_put_char(&w, 'x');
+    }
+    pp_put_z(&w, "\n\r\n.\r\n");
+    const struct dialogue d = {.in = in, .in_len = w.len, .out = SAID_DATA SAID_UNCLEAN};
+    play(&d);
+}
+
 static void test_long_text_lines_pass(void **state)
 {
     (void)state;
@@ -742,6 +759,7 @@ int main(void)
         cmocka_unit_test(test_own_parameters),
         cmocka_unit_test(test_smuggling),
         cmocka_unit_test(test_content_refused),
+        cmocka_unit_test(test_two_reasons),
         cmocka_unit_test(test_long_text_lines_pass),
         cmocka_unit_test(test_timeout),
         cmocka_unit_test(test_no_room),
