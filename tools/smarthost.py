@@ -343,9 +343,10 @@ class Session:
         self.perform("HANDSHAKE", None)
         context = self.server.tls_context()
         self.peer = context.wrap_socket(self.peer, server_side=True)
-        self.secured = True
-        name, _, _ = self.peer.cipher()
-        self.tls = f"{self.peer.version()} {name}"
+        cipher = self.peer.cipher()
+        if cipher is None:
+            raise Gone("closed in the handshake")
+        self.secured, self.tls = True, f"{self.peer.version()} {cipher[0]}"
         self.hello, self.user = False, ""
         self.forget()
 

@@ -270,7 +270,8 @@ static bool say_recipients(struct dialogue *d, const struct pp_handover *mail)
         if (!say(d, &w)) {
             return false;
         }
-        if (d->code == 421) {
+        if (d->code < 500 && d->code / 100 != 2) {
+            /* Not now: all or nothing, else a second try would send to the others twice. */
             refused(d);
             return false;
         }

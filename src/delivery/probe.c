@@ -140,6 +140,18 @@ static void fail(struct pp_probe *probe, enum pp_stage stage, const struct pp_re
     probe->done = true;
 }
 
+/* Nobody is written to, so there is nothing to keep. */
+static void on_verdict(void *ctx, uint16_t recipient, enum pp_verdict verdict, enum pp_scope scope,
+                       enum pp_stage stage, const struct pp_reply *reply)
+{
+    (void)ctx;
+    (void)recipient;
+    (void)verdict;
+    (void)scope;
+    (void)stage;
+    (void)reply;
+}
+
 void pp_probe_begin(struct pp_probe *probe, const struct pp_port *port,
                     const struct pp_config *config, uint32_t smarthost, bool inspect,
                     void (*on_step_told)(void *ctx, const struct pp_probe_report *report), void *ctx)
@@ -151,6 +163,7 @@ void pp_probe_begin(struct pp_probe *probe, const struct pp_port *port,
         .hostname_z = config->identity.hostname,
         .inspect = inspect,
         .on_step = on_step,
+        .on_verdict = on_verdict,
         .ctx = probe,
     };
     struct pp_writer w;

@@ -361,6 +361,21 @@ static enum step drop_block(struct pp_queue *q)
     return STEP_ON;
 }
 
+/* Messages that ended when there was no room to say so. */
+static void write_ends(struct pp_queue *q)
+{
+    for (uint32_t i = 0; i < q->entry_high_water && q->ended_count > 0; i++) {
+        struct pp_queue_entry *entry = &q->entries[i];
+        if (!entry->ended)
+            continue;
+        if (pp_queue_append_gone(q, entry) != PP_OK)
+            return;
+        entry->ended = 0;
+        q->ended_count--;
+        pp_queue_give_entry(q, entry);
+    }
+}
+
 static enum step clean_step(struct pp_queue *q, struct budget *budget)
 {
     struct pp_queue_clean *c = &q->clean;
@@ -389,6 +404,8 @@ static enum step clean_step(struct pp_queue *q, struct budget *budget)
 bool pp_queue_clean(struct pp_queue *q)
 {
     struct budget budget = {STEP_RECORDS, STEP_BYTES};
+    if (q->ended_count > 0)
+        write_ends(q);
     while (budget.records > 0 && budget.bytes > 0) {
         if (clean_step(q, &budget) != STEP_ON)
             return false;

@@ -90,13 +90,26 @@ enum pp_err pp_queue_enter(struct pp_queue *q, struct pp_queue_entry *entry)
     return err;
 }
 
-void pp_queue_forget(struct pp_queue *q, struct pp_queue_entry *entry)
+static void take_from_index(struct pp_queue *q, struct pp_queue_entry *entry)
 {
     pp_table_remove(&q->by_id, entry->id);
     pp_queue_group_sub(q, entry->first.lap, entry->stored_bytes);
     q->garbage_bytes += entry->stored_bytes;
     q->clean.gave_up_blocks = 0;
+    entry->in_use = 0;
+}
+
+void pp_queue_forget(struct pp_queue *q, struct pp_queue_entry *entry)
+{
+    take_from_index(q, entry);
     pp_queue_give_entry(q, entry);
+}
+
+void pp_queue_forget_later(struct pp_queue *q, struct pp_queue_entry *entry)
+{
+    take_from_index(q, entry);
+    entry->ended = 1;
+    q->ended_count++;
 }
 
 struct pp_queue_entry *pp_queue_find(struct pp_queue *q, uint32_t id)

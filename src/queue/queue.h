@@ -13,10 +13,11 @@
  * down, because a new message is refused (PP_ERR_FULL) before that point. To free the oldest
  * block, all messages that begin in it are appended again whole; so a new message is taken
  * only while, behind it, as much stays free as the messages that begin in any one block take,
- * and PP_QUEUE_SPARE_BLOCKS blocks more. GONE, RESULT and STATE records may use these. They
- * cannot use them up: with less than that free, an attempt that settled no recipient writes
- * nothing, and each recipient is settled once. So the largest message is somewhat less than half
- * of the medium. Blocks count without the stretch at their end that the longest undivided
+ * twice (once more for a copy that a power cut left unfinished, but not more than an eighth of the
+ * medium), and PP_QUEUE_SPARE_BLOCKS blocks more. GONE, RESULT and STATE records may use these.
+ * They cannot use them up: with less than that free, an attempt that settled no recipient writes
+ * nothing, and each recipient is settled once. So the largest message is somewhat less than
+ * half of the medium. Blocks count without the stretch at their end that the longest undivided
  * record might leave empty.
  */
 #ifndef PP_QUEUE_QUEUE_H
@@ -65,7 +66,7 @@ struct pp_queue_entry {
     uint16_t failed_count; /* recipients that failed for good */
     uint16_t attempts;
     uint16_t content; /* enum pp_content */
-    uint8_t severity : 3, kind : 1, held : 1, in_use : 1, busy : 1, delivering : 1;
+    uint8_t severity : 3, kind : 1, held : 1, in_use : 1, ended : 1, delivering : 1;
     uint8_t heap_valid;  /* used by schedule */
     uint32_t heap_index; /* used by schedule */
 };
@@ -146,6 +147,7 @@ struct pp_queue {
     uint32_t boot_count;    /* mounts of this medium, this one included */
     uint64_t device;        /* random, made once for this medium; 0 when there was no randomness */
     uint32_t boot_lap;      /* block of the newest BOOT record; 0 none */
+    uint32_t ended_count;   /* entries whose message has ended, which is still to be written down */
     bool sync_wanted;       /* somebody waits for what was appended */
     bool unindexed;         /* messages are in flash that this build has no room for */
     uint64_t garbage_bytes; /* in flash, that cleaning could win back */

@@ -23,8 +23,8 @@
  * Generation is that of the sync that was to make the record durable (store/ring.h).
  * A message that is moved is written again from META to COMMIT, then one or more RESULT records
  * that tell all that those before told. Of two COMMITs of the same id the earlier one counts while
- * it can be read, for the later one may not have been synced; a later RESULT or STATE all outcomes
- * before; GONE ends the message.
+ * it is whole, for the later one may not have been synced; a later RESULT or STATE replaces all
+ * outcomes before; GONE ends the message.
  */
 #ifndef PP_QUEUE_RECORD_H
 #define PP_QUEUE_RECORD_H
@@ -70,6 +70,8 @@ void pp_queue_give_entry(struct pp_queue *q, struct pp_queue_entry *entry);
 PP_MUST_USE enum pp_err pp_queue_enter(struct pp_queue *q, struct pp_queue_entry *entry);
 /* The message has ended: all it had in flash is garbage. */
 void pp_queue_forget(struct pp_queue *q, struct pp_queue_entry *entry);
+/* As forget, but its end is still to be written down: tried again by pp_queue_clean(). */
+void pp_queue_forget_later(struct pp_queue *q, struct pp_queue_entry *entry);
 /* Write that it has ended. */
 PP_MUST_USE enum pp_err pp_queue_append_gone(struct pp_queue *q,
                                              const struct pp_queue_entry *entry);

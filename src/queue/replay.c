@@ -2,11 +2,11 @@
  * replay.c - building the index at mount
  *
  * Job:      walk all records in order; COMMIT, RESULT, STATE and GONE say what there is.
- *           Content is not read.
+ *           Content is read only where it is in doubt.
  * Not here: finding the blocks (store/ring_mount.c).
  *
  * A message may be met twice, when it was moved and the power went before its old block was
- * given back. The old copy counts while it is there: it was durable, the new one may be torn.
+ * given back. The earlier copy counts while it is whole: the later one may be torn.
  * Results are taken as they come, whichever copy they were written with. A COMMIT whose META lies
  * before the beginning of the log belongs to a message that was moved or has ended.
  *
@@ -41,6 +41,7 @@ static void init(struct pp_queue *q, const struct pp_queue_limits *limits)
     q->boot_count = 0;
     q->device = 0;
     q->boot_lap = 0;
+    q->ended_count = 0;
     q->sync_wanted = false;
     q->unindexed = false;
     q->garbage_bytes = 0;
@@ -78,6 +79,61 @@ static bool has_envelope(struct pp_queue *q, const struct pp_queue_entry *entry)
            record.type == PP_RECORD_META && record.id == entry->id;
 }
 
+/* Counts the addresses in a stream of RCPT records. */
+struct address_count {
+    uint32_t count;
+    uint32_t left; /* bytes of the current address still to come */
+    uint32_t head; /* bytes of its length seen */
+    uint32_t len;
+};
+
+static void count_addresses(struct address_count *a, const uint8_t *bytes, uint32_t len)
+{
+    for (uint32_t i = 0; i < len; i++) {
+        if (a->head < 2) {
+            a->len |= (uint32_t)bytes[i] << (8 * a->head);
+            a->head++;
+            a->left = a->len;
+        } else {
+            a->left--;
+        }
+        if (a->head == 2 && a->left == 0) {
+            a->count++;
+            a->head = 0;
+            a->len = 0;
+        }
+    }
+}
+
+/* Read all of a message: is it what its COMMIT says? */
+static bool is_whole(struct pp_queue *q, const struct pp_queue_entry *entry)
+{
+    struct pp_place place = entry->first;
+    struct address_count addresses = {0, 0, 0, 0};
+    struct pp_record record;
+    uint64_t size = 0;
+    uint32_t crc = 0;
+    if (!has_envelope(q, entry))
+        return false;
+    while (pp_ring_walk(&q->ring, &place, &record) == PP_OK &&
+           !pp_place_before(entry->commit, record.place)) {
+        if (record.id != entry->id || record.type > PP_RECORD_COMMIT)
+            continue;
+        if (pp_ring_read(&q->ring, record.place, &record, q->scratch, sizeof(q->scratch)) != PP_OK)
+            return false;
+        if (record.type == PP_RECORD_RCPT)
+            count_addresses(&addresses, q->scratch, record.len);
+        if (record.type == PP_RECORD_DATA) {
+            crc = pp_crc32c(crc, q->scratch, record.len);
+            size += record.len;
+        }
+        if (record.type == PP_RECORD_COMMIT)
+            return size == pp_le32_get(q->scratch + 8) && crc == pp_le32_get(q->scratch + 12) &&
+                   addresses.count == entry->recipient_count;
+    }
+    return false;
+}
+
 /* Fill in an entry from a COMMIT's payload. */
 static void take_commit(struct pp_queue *q, struct pp_queue_entry *entry, struct pp_place place)
 {
@@ -97,7 +153,7 @@ static void on_copy(struct pp_queue *q, struct pp_queue_entry *entry,
                     const struct pp_record *record)
 {
     struct pp_record again;
-    if (has_envelope(q, entry))
+    if (is_whole(q, entry))
         return;
     if (pp_ring_read(&q->ring, record->place, &again, q->scratch, sizeof(q->scratch)) == PP_OK)
         take_commit(q, entry, record->place);
@@ -181,59 +237,6 @@ static void on_record(struct pp_queue *q, struct pp_record *record)
 
 /* ---- what lives ---- */
 
-/* Counts the addresses in a stream of RCPT records. */
-struct address_count {
-    uint32_t count;
-    uint32_t left; /* bytes of the current address still to come */
-    uint32_t head; /* bytes of its length seen */
-    uint32_t len;
-};
-
-static void count_addresses(struct address_count *a, const uint8_t *bytes, uint32_t len)
-{
-    for (uint32_t i = 0; i < len; i++) {
-        if (a->head < 2) {
-            a->len |= (uint32_t)bytes[i] << (8 * a->head);
-            a->head++;
-            a->left = a->len;
-        } else {
-            a->left--;
-        }
-        if (a->head == 2 && a->left == 0) {
-            a->count++;
-            a->head = 0;
-            a->len = 0;
-        }
-    }
-}
-
-/* Read all of a message: is it what its COMMIT says? */
-static bool is_whole(struct pp_queue *q, const struct pp_queue_entry *entry)
-{
-    struct pp_place place = entry->first;
-    struct address_count addresses = {0, 0, 0, 0};
-    struct pp_record record;
-    uint64_t size = 0;
-    uint32_t crc = 0;
-    while (pp_ring_walk(&q->ring, &place, &record) == PP_OK &&
-           !pp_place_before(entry->commit, record.place)) {
-        if (record.id != entry->id || record.type > PP_RECORD_COMMIT)
-            continue;
-        if (pp_ring_read(&q->ring, record.place, &record, q->scratch, sizeof(q->scratch)) != PP_OK)
-            return false;
-        if (record.type == PP_RECORD_RCPT)
-            count_addresses(&addresses, q->scratch, record.len);
-        if (record.type == PP_RECORD_DATA) {
-            crc = pp_crc32c(crc, q->scratch, record.len);
-            size += record.len;
-        }
-        if (record.type == PP_RECORD_COMMIT)
-            return size == pp_le32_get(q->scratch + 8) && crc == pp_le32_get(q->scratch + 12) &&
-                   addresses.count == entry->recipient_count;
-    }
-    return false;
-}
-
 /* True when no later record proves that this message was synced. */
 static bool is_newest(struct pp_queue *q, const struct pp_queue_entry *entry)
 {
@@ -253,7 +256,7 @@ static void check_living(struct pp_queue *q)
     while ((entry = pp_queue_next(q, &cursor)) != NULL) {
         bool newest = is_newest(q, entry);
         pp_queue_group_add(q, entry->first.lap, entry->stored_bytes);
-        if (has_envelope(q, entry) && (!newest || is_whole(q, entry))) {
+        if (newest ? is_whole(q, entry) : has_envelope(q, entry)) {
             living += entry->stored_bytes;
             continue;
         }

@@ -313,7 +313,10 @@ enum pp_err pp_queue_results(struct pp_queue *q, uint32_t id, const struct pp_re
     count_outcomes(entry, state.bytes);
     if (entry->open_count == 0 && entry->failed_count == 0) {
         err = pp_queue_append_gone(q, entry);
-        pp_queue_forget(q, entry);
+        if (err == PP_ERR_FULL)
+            pp_queue_forget_later(q, entry);
+        else
+            pp_queue_forget(q, entry);
         return err;
     }
     return append_results(q, entry, &state, results, count, settled);

@@ -28,7 +28,9 @@ static uint32_t kept_for(const struct pp_queue *q, uint64_t group_bytes)
 {
     uint32_t quarter = q->ring.flash->block_count / 4;
     uint32_t spare = quarter < PP_QUEUE_SPARE_BLOCKS ? quarter : PP_QUEUE_SPARE_BLOCKS;
-    return pp_queue_blocks_for(q, group_bytes) + spare;
+    uint32_t blocks = pp_queue_blocks_for(q, group_bytes);
+    uint32_t eighth = q->ring.flash->block_count / 8;
+    return blocks + (blocks < eighth ? blocks : eighth) + spare;
 }
 
 static uint64_t largest_group(const struct pp_queue *q)

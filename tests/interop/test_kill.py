@@ -111,7 +111,7 @@ class Kill(Case):
             for mail in mails:
                 message = email.message_from_bytes(mail.data, policy=email.policy.default)
                 content = message.get_content().replace("\r\n", "\n")
-                self.assertEqual(content.rstrip("\n"), text)
+                self.assertEqual(content.rstrip("\n"), text.rstrip("\n"))
             self.assertEqual(len({m.header("Message-ID") for m in mails}), 1,
                              f"alert {index} arrived as different messages")
             for mail in mails[:-1]:

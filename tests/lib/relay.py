@@ -107,21 +107,23 @@ class Relay:
         self.process = subprocess.Popen([PROGRAM, "-c", self.path("pinpost.conf"), "run"],
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.PIPE)
-        threading.Thread(target=self._read, args=(self.process.stderr,), daemon=True).start()
+        threading.Thread(target=self._read, args=(self.process.stderr, self.events),
+                         daemon=True).start()
         if wait:
             self.wait("ready")
         return self
 
-    def _read(self, stream):
-        with open(self.path("log"), "ab") as log:
+    def _read(self, stream, events):
+        """`events` is that of one life: what a killed daemon still had in the pipe is its own."""
+        with stream, open(self.path("log"), "ab") as log:
             for line in stream:
                 log.write(line)
                 log.flush()
                 with self.arrived:
-                    self.events.append(parse_event(line.decode("utf-8", "replace").rstrip()))
+                    events.append(parse_event(line.decode("utf-8", "replace").rstrip()))
                     self.arrived.notify_all()
         with self.arrived:
-            self.events.append(Event(event="(end of log)"))
+            events.append(Event(event="(end of log)"))
             self.arrived.notify_all()
 
     def hup(self):
