@@ -22,7 +22,8 @@
 #error "PP_STORE_CHUNK_BYTES: allowed are 256 to 32768"
 #endif
 #if PP_STORE_STAGE_BYTES < PP_STORE_CHUNK_BYTES + PP_STORE_UNIT_MAX
-#error "PP_STORE_STAGE_BYTES: a whole record must fit; raise it above PP_STORE_CHUNK_BYTES + PP_STORE_UNIT_MAX"
+#error                                                                                             \
+    "PP_STORE_STAGE_BYTES: a whole record must fit; raise it above PP_STORE_CHUNK_BYTES + PP_STORE_UNIT_MAX"
 #endif
 #if PP_LINK_IN_BYTES < 4096 || PP_LINK_OUT_BYTES < 4096
 #error "PP_LINK_IN_BYTES, PP_LINK_OUT_BYTES: a reply line and an AUTH line need 4096 or more"

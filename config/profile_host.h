@@ -29,11 +29,11 @@
 #define PP_DELIVERY_SESSIONS 4
 
 /* Buffers of one connection. Not less than 1024 (512 of a line, 2.7 KiB of AUTH need more). */
-#define PP_LINK_IN_BYTES 16384
+#define PP_LINK_IN_BYTES  16384
 #define PP_LINK_OUT_BYTES 32768
 
 /* TLS record buffers inside mbedTLS. In: 16384 takes any peer's record. */
-#define PP_TLS_IN_BYTES 16384
+#define PP_TLS_IN_BYTES  16384
 #define PP_TLS_OUT_BYTES 16384
 /*
  * Arena of one TLS connection, a multiple of 16. Measured with the record buffers above: 53 KiB
@@ -45,11 +45,11 @@
 #define PP_TLS_SHARED_ARENA_BYTES (8 * 1024)
 /* The CA file as DER, all together, and how many certificates. */
 #define PP_CA_STORE_BYTES (512 * 1024)
-#define PP_CA_COUNT 512
+#define PP_CA_COUNT       512
 
 /* Smarthosts in the configuration, pins of each. */
 #define PP_SMARTHOSTS 4
-#define PP_PINS 8
+#define PP_PINS       8
 /* Addresses tried of one host name. */
 #define PP_DNS_ADDRESSES 8
 

@@ -33,20 +33,23 @@ struct pp_relay;
 
 /* ---- life ---- */
 /*
- * Mount the queue, seed the random generator, start. `port` and `config` are used (the configuration is copied) until
- * stop. Returns PP_ERR_ENTROPY, PP_ERR_FLASH, PP_ERR_VERSION (foreign or newer store, left untouched), PP_ERR_RANGE.
+ * Mount the queue, seed the random generator, start. `port` and `config` are used (the
+ * configuration is copied) until stop. Returns PP_ERR_ENTROPY, PP_ERR_FLASH, PP_ERR_VERSION
+ * (foreign or newer store, left untouched), PP_ERR_RANGE.
  */
 PP_MUST_USE enum pp_err pp_relay_start(const struct pp_port *port, const struct pp_config *config,
                                        struct pp_relay **relay);
 /*
  * One turn: pump every link that has something to do, one flash sync for all that finished,
- * release what waited for it. Bounded work. Returns the instant (monotonic ms) of the next turn; now or earlier: at
- * once; UINT64_MAX: when something happens.
+ * release what waited for it. Bounded work. Returns the instant (monotonic ms) of the next turn;
+ * now or earlier: at once; UINT64_MAX: when something happens.
  */
 uint64_t pp_relay_turn(struct pp_relay *relay);
-/* A reread configuration takes effect from the next turn on; connections under way go on with what they began. */
+/* A reread configuration takes effect from the next turn on; connections under way go on with what
+ * they began. */
 void pp_relay_configure(struct pp_relay *relay, const struct pp_config *config);
-/* No new work; what is under way is finished or given up by `deadline_ms`; true when all is quiet and synced. */
+/* No new work; what is under way is finished or given up by `deadline_ms`; true when all is quiet
+ * and synced. */
 bool pp_relay_drain(struct pp_relay *relay, uint64_t deadline_ms);
 /* Close everything. What is not durable by now was never acknowledged. */
 void pp_relay_stop(struct pp_relay *relay);
@@ -60,14 +63,17 @@ struct pp_alert {
 };
 /*
  * Take one alert. All texts are copied.
- * Returns PP_ERR_FULL, PP_ERR_DRY, PP_ERR_TOO_BIG, PP_ERR_EMPTY (no recipient anywhere; neither subject nor text),
- * PP_ERR_INJECTION (CR, LF or NUL in subject or address), PP_ERR_SYNTAX (address), PP_ERR_NOT_FOUND (bare local part and no domain), PP_ERR_FLASH.
+ * Returns PP_ERR_FULL, PP_ERR_DRY, PP_ERR_TOO_BIG, PP_ERR_EMPTY (no recipient anywhere; neither
+ * subject nor text), PP_ERR_INJECTION (CR, LF or NUL in subject or address), PP_ERR_SYNTAX
+ * (address), PP_ERR_NOT_FOUND (bare local part and no domain), PP_ERR_FLASH.
  */
 PP_MUST_USE enum pp_err pp_submit_alert(struct pp_relay *relay, const struct pp_alert *alert,
                                         struct pp_ticket *ticket);
 
-/* A message in pieces (intake/submission.h): open, recipients, content, seal. Up to PP_QUEUE_WRITERS at once. */
-PP_MUST_USE enum pp_err pp_submit_open(struct pp_relay *relay, const struct pp_submission *submission,
+/* A message in pieces (intake/submission.h): open, recipients, content, seal. Up to
+ * PP_QUEUE_WRITERS at once. */
+PP_MUST_USE enum pp_err pp_submit_open(struct pp_relay *relay,
+                                       const struct pp_submission *submission,
                                        struct pp_submit **submit);
 PP_MUST_USE enum pp_err pp_submit_recipient(struct pp_submit *submit, struct pp_text address);
 /* The configuration's default recipients. PP_ERR_EMPTY when there are none. */
@@ -80,32 +86,39 @@ void pp_submit_abort(struct pp_submit *submit);
 enum pp_ticket_state pp_ticket_state(struct pp_relay *relay, const struct pp_ticket *ticket);
 
 /* ---- looking at the queue ---- */
-enum pp_message_state { PP_MESSAGE_WAITING, PP_MESSAGE_SENDING, PP_MESSAGE_HELD, PP_MESSAGE_FAILED };
+enum pp_message_state {
+    PP_MESSAGE_WAITING,
+    PP_MESSAGE_SENDING,
+    PP_MESSAGE_HELD,
+    PP_MESSAGE_FAILED
+};
 struct pp_message_info {
     uint32_t id;
     enum pp_message_state state;
     enum pp_kind kind;
     enum pp_severity severity;
     uint32_t size_bytes;
-    int64_t accepted_s;        /* PP_WALL_UNKNOWN: no clock then */
+    int64_t accepted_s; /* PP_WALL_UNKNOWN: no clock then */
     uint32_t recipient_count, open_count, failed_count;
     uint32_t attempts;
-    uint64_t next_in_ms;       /* until the next attempt; UINT64_MAX: none planned */
+    uint64_t next_in_ms; /* until the next attempt; UINT64_MAX: none planned */
 };
 /* *cursor starts at 0; PP_ERR_NOT_FOUND at the end. */
 PP_MUST_USE enum pp_err pp_messages_next(struct pp_relay *relay, uint32_t *cursor,
                                          struct pp_message_info *info);
-PP_MUST_USE enum pp_err pp_message_find(struct pp_relay *relay, uint32_t id, struct pp_message_info *info);
+PP_MUST_USE enum pp_err pp_message_find(struct pp_relay *relay, uint32_t id,
+                                        struct pp_message_info *info);
 /* Envelope sender and subject (alerts) of a message, copied into the writers. */
-PP_MUST_USE enum pp_err pp_message_envelope(struct pp_relay *relay, uint32_t id, struct pp_writer *sender,
-                                            struct pp_writer *subject, struct pp_writer *origin);
+PP_MUST_USE enum pp_err pp_message_envelope(struct pp_relay *relay, uint32_t id,
+                                            struct pp_writer *sender, struct pp_writer *subject,
+                                            struct pp_writer *origin);
 /* One recipient: address, outcome, last words of the server. PP_ERR_NOT_FOUND behind the last. */
 PP_MUST_USE enum pp_err pp_message_recipient(struct pp_relay *relay, uint32_t id, uint32_t index,
                                              struct pp_writer *address, enum pp_outcome *outcome,
                                              struct pp_writer *reply);
 /* Content as stored, from `offset`: up to `cap` bytes; *len 0 at the end. For `queue show`. */
-PP_MUST_USE enum pp_err pp_message_content(struct pp_relay *relay, uint32_t id, uint32_t offset, void *out,
-                                           size_t cap, size_t *len);
+PP_MUST_USE enum pp_err pp_message_content(struct pp_relay *relay, uint32_t id, uint32_t offset,
+                                           void *out, size_t cap, size_t *len);
 /* PP_ERR_NOT_FOUND; PP_ERR_BUSY: being sent just now. */
 PP_MUST_USE enum pp_err pp_message_hold(struct pp_relay *relay, uint32_t id);
 /* Of a held message, and "send again" of a failed one. */
@@ -122,7 +135,7 @@ struct pp_relay_status {
     uint32_t messages_damaged, records_damaged, blocks_bad;
     uint64_t delivered_recipients, failed_recipients; /* since start */
     uint64_t accepted_messages;
-    bool store_failed;          /* the medium failed: nothing is taken in until a restart */
+    bool store_failed; /* the medium failed: nothing is taken in until a restart */
     char smarthost[PP_NAME_CAP];
     bool route_up;              /* the last connection got as far as the login */
     uint64_t route_retry_in_ms; /* until the next try of the smarthost, 0 now */
@@ -134,19 +147,21 @@ void pp_relay_status(struct pp_relay *relay, struct pp_relay_status *status);
 
 /* ---- one walk to the smarthost, for `pinpost test` and `pinpost pin` ---- */
 /*
- * DNS, TCP, greeting, TLS, pin, login, MAIL with the configured sender, QUIT; no mail is sent (delivery/probe.h has
- * the report). `inspect`: stop after TLS with the certificate's facts, whatever the policy (never logs in). `on_step` is
- * called as each step is done or fails. Drive it with pp_probe_turn() until it returns false. Needs no relay and no store;
- * seeds the random generator. PP_ERR_ENTROPY.
+ * DNS, TCP, greeting, TLS, pin, login, MAIL with the configured sender, QUIT; no mail is sent
+ * (delivery/probe.h has the report). `inspect`: stop after TLS with the certificate's facts,
+ * whatever the policy (never logs in). `on_step` is called as each step is done or fails. Drive it
+ * with pp_probe_turn() until it returns false. Needs no relay and no store; seeds the random
+ * generator. PP_ERR_ENTROPY.
  */
-PP_MUST_USE enum pp_err pp_probe_start(const struct pp_port *port, const struct pp_config *config,
-                                       uint32_t smarthost, bool inspect,
-                                       void (*on_step)(void *ctx, const struct pp_probe_report *report),
-                                       void *ctx);
+PP_MUST_USE enum pp_err
+pp_probe_start(const struct pp_port *port, const struct pp_config *config, uint32_t smarthost,
+               bool inspect, void (*on_step)(void *ctx, const struct pp_probe_report *report),
+               void *ctx);
 /* True while it goes on; *next_ms as of pp_relay_turn(). */
 bool pp_probe_turn(uint64_t *next_ms);
 
-/* CA certificates for relay and probe: PEM text in pieces between begin and end (wire/tls.h has the details). */
+/* CA certificates for relay and probe: PEM text in pieces between begin and end (wire/tls.h has the
+ * details). */
 void pp_trust_begin(void);
 PP_MUST_USE enum pp_err pp_trust_feed(const char *bytes, size_t len);
 PP_MUST_USE enum pp_err pp_trust_end(uint32_t *count, uint32_t *skipped);

@@ -35,8 +35,8 @@ struct pp_relay {
     struct pp_delivery_session delivery_sessions[PP_DELIVERY_SESSIONS];
     struct pp_ticket fresh[PP_RELAY_FRESH];
     uint32_t fresh_count;
-    bool store_failed;             /* said so in the log */
-    pp_time_ms expiry_at_ms;       /* next look for expired messages */
+    bool store_failed;       /* said so in the log */
+    pp_time_ms expiry_at_ms; /* next look for expired messages */
     uint32_t expiry_cursor;
 };
 

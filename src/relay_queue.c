@@ -139,7 +139,9 @@ static void fill_info(struct pp_relay *r, const struct pp_queue_entry *entry,
         .open_count = entry->open_count,
         .failed_count = entry->failed_count,
         .attempts = entry->attempts,
-        .next_in_ms = at_ms == PP_TIME_NEVER ? UINT64_MAX : at_ms > now_ms ? at_ms - now_ms : 0,
+        .next_in_ms = at_ms == PP_TIME_NEVER ? UINT64_MAX
+                      : at_ms > now_ms       ? at_ms - now_ms
+                                             : 0,
     };
 }
 

@@ -1,9 +1,9 @@
 /*
  * posix_names.c - name servers and the table of hosts, from the machine's files
  *
- * Job:      read /etc/resolv.conf when it changed and /etc/hosts when asked. Each line bounded, all of a file
- *           bounded, no library that could block.
- * Follows:  resolv.conf(5) (`nameserver`; also ADDRESS:PORT and [ADDRESS]:PORT), hosts(5)
+ * Job:      read /etc/resolv.conf when it changed and /etc/hosts when asked. Each line bounded, all
+ * of a file bounded, no library that could block. Follows:  resolv.conf(5) (`nameserver`; also
+ * ADDRESS:PORT and [ADDRESS]:PORT), hosts(5)
  */
 #include "posix_names.h"
 
@@ -26,7 +26,8 @@
 /* One file at a time, from one thread. */
 static char file_bytes[FILE_MAX_BYTES + 1];
 
-/* The start of a file, terminated; NULL when it cannot be read. What is beyond the bound is not seen. */
+/* The start of a file, terminated; NULL when it cannot be read. What is beyond the bound is not
+ * seen. */
 static char *read_file(const char *path_z)
 {
     size_t len = 0;
@@ -118,8 +119,7 @@ static void read_servers(struct pp_posix_port *p)
         while (word != NULL && (*word == ' ' || *word == '\t')) {
             word++;
         }
-        if (strcmp(key, "nameserver") == 0 && word != NULL &&
-            p->server_count < PP_POSIX_SERVERS) {
+        if (strcmp(key, "nameserver") == 0 && word != NULL && p->server_count < PP_POSIX_SERVERS) {
             word[strcspn(word, " \t\r#;")] = '\0';
             if (parse_server(word, &p->servers[p->server_count])) {
                 p->server_count++;

@@ -61,9 +61,8 @@ enum pp_err pp_table_init(struct pp_table *t, void *memory, size_t bytes, uint32
     t->count = count;
     t->buckets = buckets;
     t->arena_used = 0;
-    t->free_first = count > 0 ? 0 : PP_TABLE_NONE;
-    for (uint32_t i = 0; i < count; i++)
-        node_at(t, i)->slot = i + 1 < count ? i + 1 : PP_TABLE_NONE;
+    t->free_first = PP_TABLE_NONE;
+    t->fresh = 0;
     return PP_OK;
 }
 
@@ -81,10 +80,11 @@ enum pp_err pp_table_put(struct pp_table *t, uint32_t key, uint32_t slot)
     bool failed = false;
     if (find(t, key) != NULL)
         return PP_ERR_STATE;
-    if (t->free_first == PP_TABLE_NONE)
+    bool reused = t->free_first != PP_TABLE_NONE;
+    if (!reused && t->fresh == t->count)
         return PP_ERR_DRY;
-    struct node *node = node_at(t, t->free_first);
-    uint32_t next_free = node->slot;
+    struct node *node = node_at(t, reused ? t->free_first : t->fresh);
+    uint32_t next_free = reused ? node->slot : PP_TABLE_NONE;
     node->key = key;
     node->slot = slot;
     HASH_ADD(hh, head, key, sizeof(node->key), node);
@@ -93,7 +93,10 @@ enum pp_err pp_table_put(struct pp_table *t, uint32_t key, uint32_t slot)
         return PP_ERR_DRY;
     }
     head->hh.tbl->noexpand = 1;
-    t->free_first = next_free;
+    if (reused)
+        t->free_first = next_free;
+    else
+        t->fresh++;
     t->head = head;
     return PP_OK;
 }

@@ -15,7 +15,8 @@
 
 /* Bytes of storage for a table of `count` slots with `buckets` buckets (a power of two). */
 #define PP_TABLE_NODE_BYTES 80
-#define PP_TABLE_BYTES(count, buckets) ((size_t)(count)*PP_TABLE_NODE_BYTES + (size_t)(buckets)*16 + 256)
+#define PP_TABLE_BYTES(count, buckets)                                                             \
+    ((size_t)(count)*PP_TABLE_NODE_BYTES + (size_t)(buckets)*16 + 256)
 
 struct pp_table {
     void *head;      /* uthash's list */
@@ -23,7 +24,8 @@ struct pp_table {
     size_t bytes;
     uint32_t count;
     uint32_t buckets;
-    uint32_t free_first;
+    uint32_t free_first; /* nodes that were given back */
+    uint32_t fresh;      /* nodes from here on were never used nor touched */
     size_t arena_used;
 };
 

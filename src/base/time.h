@@ -14,13 +14,13 @@
 #include "base/text.h"
 
 typedef uint64_t pp_time_ms; /* monotonic milliseconds since an arbitrary start */
-#define PP_TIME_NEVER ((pp_time_ms)UINT64_MAX)
+#define PP_TIME_NEVER   ((pp_time_ms)UINT64_MAX)
 #define PP_WALL_UNKNOWN ((int64_t)-1) /* wall clock in seconds since 1970, UTC */
 
 struct pp_date {
     int32_t year;
-    uint8_t month;   /* 1-12 */
-    uint8_t day;     /* 1-31 */
+    uint8_t month; /* 1-12 */
+    uint8_t day;   /* 1-31 */
     uint8_t hour, minute, second;
     uint8_t weekday; /* 0 is Sunday */
 };

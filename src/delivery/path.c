@@ -40,14 +40,12 @@ const struct pp_address *pp_path_address(const struct pp_path *path)
 
 static bool wants_starttls(const struct pp_path *path)
 {
-    return path->smarthost.tls.level != PP_TLS_NONE &&
-           path->smarthost.tls.mode == PP_TLS_STARTTLS;
+    return path->smarthost.tls.level != PP_TLS_NONE && path->smarthost.tls.mode == PP_TLS_STARTTLS;
 }
 
 static bool wants_implicit_tls(const struct pp_path *path)
 {
-    return path->smarthost.tls.level != PP_TLS_NONE &&
-           path->smarthost.tls.mode == PP_TLS_IMPLICIT;
+    return path->smarthost.tls.level != PP_TLS_NONE && path->smarthost.tls.mode == PP_TLS_IMPLICIT;
 }
 
 void pp_path_start(struct pp_path *path, const struct pp_path_setup *setup, pp_time_ms now_ms)

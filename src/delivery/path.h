@@ -17,7 +17,8 @@
 #include "wire/link.h"
 #include "wire/tls_slot.h"
 
-/* Steps in the order in which they are reached; a step that is not wanted (no TLS, no login) is left out. */
+/* Steps in the order in which they are reached; a step that is not wanted (no TLS, no login) is
+ * left out. */
 enum pp_path_step {
     PP_PATH_RESOLVED,
     PP_PATH_CONNECTED,
@@ -26,7 +27,13 @@ enum pp_path_step {
     PP_PATH_READY    /* logged in where a login is wanted */
 };
 
-enum pp_path_state { PP_PATH_IDLE, PP_PATH_RESOLVING, PP_PATH_CONNECTING, PP_PATH_TALKING, PP_PATH_CLOSED };
+enum pp_path_state {
+    PP_PATH_IDLE,
+    PP_PATH_RESOLVING,
+    PP_PATH_CONNECTING,
+    PP_PATH_TALKING,
+    PP_PATH_CLOSED
+};
 
 struct pp_path_setup {
     const struct pp_port *port;

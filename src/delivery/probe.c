@@ -62,7 +62,7 @@ static void say_tls(struct pp_probe *probe)
     case PP_TLS_FINGERPRINT:
         pp_writer_init(&w, text, sizeof(text));
         pp_put_z(&w, "pin ");
-        pp_put_u64(&w, (uint64_t)(facts->pin_index + 1));
+        pp_put_u64(&w, (uint64_t)facts->pin_index + 1);
         pp_put_z(&w, " of ");
         pp_put_u64(&w, probe->path.smarthost.tls.pin_count);
         pp_put_z(&w, " matches");
@@ -154,7 +154,8 @@ static void on_verdict(void *ctx, uint16_t recipient, enum pp_verdict verdict, e
 
 void pp_probe_begin(struct pp_probe *probe, const struct pp_port *port,
                     const struct pp_config *config, uint32_t smarthost, bool inspect,
-                    void (*on_step_told)(void *ctx, const struct pp_probe_report *report), void *ctx)
+                    void (*on_step_told)(void *ctx, const struct pp_probe_report *report),
+                    void *ctx)
 {
     const struct pp_path_setup setup = {
         .port = port,

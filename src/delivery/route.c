@@ -18,8 +18,8 @@ void pp_route_up(struct pp_route *route)
     route->proven = true;
 }
 
-uint64_t pp_route_down(struct pp_route *route, const struct pp_backoff *backoff, enum pp_stage stage,
-                       const struct pp_reply *reply, pp_time_ms now_ms)
+uint64_t pp_route_down(struct pp_route *route, const struct pp_backoff *backoff,
+                       enum pp_stage stage, const struct pp_reply *reply, pp_time_ms now_ms)
 {
     uint64_t rest_ms;
 
@@ -53,7 +53,8 @@ const char *pp_route_advice(enum pp_stage stage)
         return "check host and port in [smarthost] and that the network lets them through";
     case PP_STAGE_GREETING:
     case PP_STAGE_EHLO:
-        return "the server does not serve us now; port 465 wants tls = implicit, 587 tls = starttls";
+        return "the server does not serve us now; port 465 wants tls = implicit, 587 tls = "
+               "starttls";
     case PP_STAGE_STARTTLS:
         return "the server gives no TLS here; check port and tls in [smarthost]";
     case PP_STAGE_HANDSHAKE:

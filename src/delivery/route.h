@@ -25,8 +25,8 @@ struct pp_route {
 void pp_route_init(struct pp_route *route);
 void pp_route_up(struct pp_route *route);
 /* Returns how long the route rests, ms. */
-uint64_t pp_route_down(struct pp_route *route, const struct pp_backoff *backoff, enum pp_stage stage,
-                       const struct pp_reply *reply, pp_time_ms now_ms);
+uint64_t pp_route_down(struct pp_route *route, const struct pp_backoff *backoff,
+                       enum pp_stage stage, const struct pp_reply *reply, pp_time_ms now_ms);
 void pp_route_retry_now(struct pp_route *route);
 bool pp_route_open(const struct pp_route *route, pp_time_ms now_ms);
 /* What an operator can do about a failure at this stage. Never NULL. */

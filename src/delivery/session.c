@@ -91,7 +91,9 @@ static void on_step(void *ctx, enum pp_path_step step)
     }
     case PP_PATH_GREETED:
         begin_line(s, &line, PP_LOG_DEBUG, "greeted");
-        pp_log_text(&line, "reply", pp_text_n(s->path.client.reader.reply.text, s->path.client.reader.reply.text_len));
+        pp_log_text(
+            &line, "reply",
+            pp_text_n(s->path.client.reader.reply.text, s->path.client.reader.reply.text_len));
         end_line(s, &line);
         break;
     case PP_PATH_SECURED:
@@ -187,8 +189,8 @@ static void finish(struct pp_delivery_session *s, pp_time_ms now_ms)
                                            d->config->queue.retry_longest_ms};
         uint64_t rest_ms = 0;
         if (!s->path.ready) {
-            rest_ms = pp_route_down(&d->route, &backoff, s->path.failure_stage, &s->path.failure,
-                                    now_ms);
+            rest_ms =
+                pp_route_down(&d->route, &backoff, s->path.failure_stage, &s->path.failure, now_ms);
         }
         if (!s->path.ready || !(s->render_failed && in_message)) {
             log_failure(s, rest_ms);

@@ -40,13 +40,13 @@ struct pp_delivery_session {
     bool active;
     struct pp_delivery *delivery;
     uint32_t number;
-    uint32_t messages;       /* begun on this connection */
+    uint32_t messages; /* begun on this connection */
     pp_time_ms idle_until_ms;
     struct pp_path path;
     /* the message under way; id 0: none */
     uint32_t id;
-    bool later_said;         /* a reply about the message as a whole was kept */
-    bool path_trouble;       /* what went wrong speaks of the account or the path */
+    bool later_said;   /* a reply about the message as a whole was kept */
+    bool path_trouble; /* what went wrong speaks of the account or the path */
     pp_time_ms begun_ms;
     struct pp_queue_reader recipients;
     struct pp_queue_reader content;
@@ -54,11 +54,11 @@ struct pp_delivery_session {
     struct pp_render render;
     struct pp_render_facts facts;
     bool content_ended, render_failed;
-    const uint8_t *piece;    /* content read and not yet given to the render */
+    const uint8_t *piece; /* content read and not yet given to the render */
     size_t piece_len;
     char to_header[1000];
-    uint16_t handed;         /* recipients given to the client */
-    uint16_t map_count;      /* recipients of this attempt */
+    uint16_t handed;                 /* recipients given to the client */
+    uint16_t map_count;              /* recipients of this attempt */
     uint16_t map[PP_RECIPIENTS_MAX]; /* client's index -> index in the message */
     uint8_t outcomes[PP_RECIPIENTS_MAX];
     struct pp_result results[PP_SESSION_RESULTS];
@@ -67,7 +67,8 @@ struct pp_delivery_session {
 
 void pp_delivery_session_start(struct pp_delivery_session *s, struct pp_delivery *delivery,
                                pp_time_ms now_ms);
-/* A bounded amount of work; true when there is more to do at once. `active` turns false at the end. */
+/* A bounded amount of work; true when there is more to do at once. `active` turns false at the end.
+ */
 bool pp_delivery_session_pump(struct pp_delivery_session *s, pp_time_ms now_ms);
 pp_time_ms pp_delivery_session_deadline_ms(const struct pp_delivery_session *s);
 /* True when it waits for a message. */

@@ -305,7 +305,7 @@ bool pp_transfer_begin(struct pp_delivery_session *s, struct pp_queue_entry *ent
 
 void pp_transfer_recipients(struct pp_delivery_session *s, pp_time_ms now_ms)
 {
-    struct pp_text address;
+    struct pp_text address = {NULL, 0};
     struct pp_smtp_client *c = &s->path.client;
 
     while (pp_smtp_client_event(c) == PP_SMTP_EVENT_RECIPIENT) {
@@ -351,8 +351,8 @@ static size_t drain_render(struct pp_delivery_session *s, pp_time_ms now_ms)
     size_t taken = 0;
 
     if (pp_buf_len(&s->render.out) > 0) {
-        taken = pp_smtp_client_body(&s->path.client, &s->path.link.out,
-                                    pp_buf_head(&s->render.out), pp_buf_len(&s->render.out), now_ms);
+        taken = pp_smtp_client_body(&s->path.client, &s->path.link.out, pp_buf_head(&s->render.out),
+                                    pp_buf_len(&s->render.out), now_ms);
         pp_buf_consume(&s->render.out, taken);
     }
     return taken;
@@ -374,8 +374,9 @@ bool pp_transfer_content(struct pp_delivery_session *s, pp_time_ms now_ms)
             return pp_smtp_client_body_end(c, &s->path.link.out, now_ms) || moved;
         }
         if (!s->content_ended && !feed_render(s)) {
-            fail_content(s, "5.3.0 the message is damaged in flash; the part that is left can be "
-                            "seen with pinpost queue show",
+            fail_content(s,
+                         "5.3.0 the message is damaged in flash; the part that is left can be "
+                         "seen with pinpost queue show",
                          now_ms);
             return true;
         }
@@ -426,7 +427,8 @@ void pp_transfer_end(struct pp_delivery_session *s, pp_time_ms now_ms)
         struct pp_log_line line;
         pp_log_begin(&line, d->log, PP_LOG_ERROR, id, "kept_failed");
         pp_log_u64(&line, "failed", entry->failed_count);
-        pp_log_z(&line, "action", "`pinpost queue release ID` sends it again, `remove ID` drops it");
+        pp_log_z(&line, "action",
+                 "`pinpost queue release ID` sends it again, `remove ID` drops it");
         pp_log_end(&line);
         return;
     }

@@ -9,7 +9,8 @@
 
 #include "delivery/session.h"
 
-/* Begin with the message of `entry`; false when it cannot be read: it was put aside, take another. */
+/* Begin with the message of `entry`; false when it cannot be read: it was put aside, take another.
+ */
 bool pp_transfer_begin(struct pp_delivery_session *s, struct pp_queue_entry *entry,
                        pp_time_ms now_ms);
 /* Hand recipients to the client as far as there is room. */

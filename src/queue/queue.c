@@ -60,8 +60,15 @@ uint32_t pp_queue_index(const struct pp_queue *q, const struct pp_queue_entry *e
 
 struct pp_queue_entry *pp_queue_take_entry(struct pp_queue *q)
 {
-    if (q->entry_free == PP_TABLE_NONE)
-        return NULL;
+    if (q->entry_free == PP_TABLE_NONE) {
+        /* Entries are touched when they are first needed: memory that never is costs nothing. */
+        if (q->entry_high_water == PP_QUEUE_MESSAGES)
+            return NULL;
+        struct pp_queue_entry *fresh = &q->entries[q->entry_high_water++];
+        memset(fresh, 0, sizeof(*fresh));
+        q->entry_count++;
+        return fresh;
+    }
     struct pp_queue_entry *entry = &q->entries[q->entry_free];
     /* The schedule may still hold the slot: what it noted there stays true. */
     struct pp_queue_entry clear = {.heap_valid = entry->heap_valid,
@@ -69,8 +76,6 @@ struct pp_queue_entry *pp_queue_take_entry(struct pp_queue *q)
     q->entry_free = entry->id;
     *entry = clear;
     q->entry_count++;
-    if (q->entry_count > q->entry_high_water)
-        q->entry_high_water = q->entry_count;
     return entry;
 }
 

@@ -113,7 +113,7 @@ struct pp_queue_limits {
 /* Blocks kept for what became of messages, on a medium of 12 blocks or more; less on less. */
 #define PP_QUEUE_SPARE_BLOCKS 3
 /* Buckets of the table by id, and counters of bytes by block: powers of two. */
-#define PP_QUEUE_BUCKETS (PP_QUEUE_MESSAGES < 256 ? 64 : PP_QUEUE_MESSAGES < 4096 ? 1024 : 16384)
+#define PP_QUEUE_BUCKETS (PP_QUEUE_MESSAGES < 256 ? 64 : PP_QUEUE_MESSAGES < 4096 ? 1024 : 4096)
 #define PP_QUEUE_GROUPS  (PP_QUEUE_MESSAGES < 1024 ? 32 : 256)
 
 /* How far cleaning has come with the oldest block; see clean.c. */

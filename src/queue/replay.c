@@ -27,14 +27,11 @@ static void init(struct pp_queue *q, const struct pp_queue_limits *limits)
 {
     /* Not the ring, which the mount has filled in, nor the large buffers. */
     pp_queue_set_limits(q, limits);
-    memset(q->entries, 0, sizeof(q->entries));
     memset(q->group_bytes, 0, sizeof(q->group_bytes));
     memset(&q->clean, 0, sizeof(q->clean));
-    for (uint32_t i = 0; i < PP_QUEUE_MESSAGES; i++)
-        q->entries[i].id = i + 1 < PP_QUEUE_MESSAGES ? i + 1 : PP_TABLE_NONE;
     for (unsigned i = 0; i < PP_QUEUE_WRITERS; i++)
         q->writers[i].in_use = false;
-    q->entry_free = 0;
+    q->entry_free = PP_TABLE_NONE;
     q->entry_count = 0;
     q->entry_high_water = 0;
     q->next_id = 1;

@@ -46,9 +46,12 @@ static void put(struct pp_schedule *s, uint32_t position, uint32_t index)
 static void sift_up(struct pp_schedule *s, uint32_t position)
 {
     uint32_t index = s->heap[position];
-    while (position > 0 && s->due_ms[index] < due_at(s, (position - 1) / 2)) {
-        put(s, position, s->heap[(position - 1) / 2]);
-        position = (position - 1) / 2;
+    while (position > 0) {
+        uint32_t parent = (position - 1) / 2;
+        if (s->due_ms[index] >= due_at(s, parent))
+            break;
+        put(s, position, s->heap[parent]);
+        position = parent;
     }
     put(s, position, index);
 }
@@ -72,17 +75,14 @@ void pp_schedule_init(struct pp_schedule *s, struct pp_queue *queue)
 {
     s->queue = queue;
     s->count = 0;
-    for (uint32_t i = 0; i < PP_QUEUE_MESSAGES; i++) {
-        s->due_ms[i] = PP_TIME_NEVER;
+    for (uint32_t i = 0; i < queue->entry_high_water; i++)
         queue->entries[i].heap_valid = 0;
-    }
 }
 
 static void take_out(struct pp_schedule *s, struct pp_queue_entry *entry)
 {
     uint32_t position = entry->heap_index;
     entry->heap_valid = 0;
-    s->due_ms[pp_queue_index(s->queue, entry)] = PP_TIME_NEVER;
     s->count--;
     if (position == s->count)
         return;

@@ -59,14 +59,14 @@ class Kill(Case):
     def slow_dot(self, stage, session):
         """A pause before and after the reply: room for a kill to fall in between."""
         if stage == "DOT":
-            return [DELAY(random.random() * 0.02), GO]
+            return [DELAY(self.source.random() * 0.02), GO]
         return None
 
     def live_and_die(self, relay):
         """KILLS lives of random length; the instants of their ends."""
         ends = []
         for _ in range(KILLS):
-            relay.start()
+            relay.start(wait=self.source.random() < 0.7)  # some die while they mount
             for _ in range(ALERTS // KILLS):
                 self.pace.release()
             time.sleep(self.source.random() * LONGEST_LIFE_S)
@@ -113,7 +113,8 @@ class Kill(Case):
                 content = message.get_content().replace("\r\n", "\n")
                 self.assertEqual(content.rstrip("\n"), text.rstrip("\n"))
             self.assertEqual(len({m.header("Message-ID") for m in mails}), 1,
-                             f"alert {index} arrived as different messages")
+                             f"alert {index} ({self.acknowledged.get(index)}) arrived as "
+                             f"different messages: {[m.header('Message-ID') for m in mails]}")
             for mail in mails[:-1]:
                 self.assertIs(last_of_session[mail.session], mail,
                               f"alert {index} came again though its connection lived on")

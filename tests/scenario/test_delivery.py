@@ -44,6 +44,7 @@ class Alerts(Case):
         self.assertEqual(text_of(mail), "first line\nsecond line\n")
         self.assertLess(abs(message["Date"].datetime.timestamp() - before), 60)
         self.assertEqual(mail.sender, "relay@example.test")
+        relay.wait("delivered")
         for event in ("accepted", "durable", "delivered"):
             self.assertEqual(len(relay.find(event)), 1, event)
 

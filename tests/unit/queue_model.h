@@ -180,8 +180,7 @@ static inline void model_synced(struct model *m)
 {
     for (size_t i = 0; i < m->count; i++) {
         m->messages[i].there_sure = true;
-        m->messages[i].gone_sure |=
-            m->messages[i].state == MODEL_GONE && q.ended_count == 0;
+        m->messages[i].gone_sure |= m->messages[i].state == MODEL_GONE && q.ended_count == 0;
     }
 }
 

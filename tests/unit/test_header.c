@@ -134,8 +134,7 @@ static void test_from(void **state)
 
 static void test_message_id(void **state)
 {
-    struct pp_render_facts facts = {
-        .queue_id = 255, .device = UINT64_MAX, .hostname = {"nas", 3}};
+    struct pp_render_facts facts = {.queue_id = 255, .device = UINT64_MAX, .hostname = {"nas", 3}};
     struct pp_writer w;
 
     (void)state;
