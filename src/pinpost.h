@@ -108,6 +108,9 @@ PP_MUST_USE enum pp_err pp_messages_next(struct pp_relay *relay, uint32_t *curso
                                          struct pp_message_info *info);
 PP_MUST_USE enum pp_err pp_message_find(struct pp_relay *relay, uint32_t id,
                                         struct pp_message_info *info);
+/* True when a message handed in with this token (struct pp_submission) is in the queue. Time: reads
+ * the envelope of every message in it. */
+bool pp_message_is_queued(struct pp_relay *relay, struct pp_text token);
 /* Envelope sender and subject (alerts) of a message, copied into the writers. */
 PP_MUST_USE enum pp_err pp_message_envelope(struct pp_relay *relay, uint32_t id,
                                             struct pp_writer *sender, struct pp_writer *subject,

@@ -150,6 +150,8 @@ void pp_relay_configure(struct pp_relay *r, const struct pp_config *config)
     r->config = *config;
     r->log.level = config->log.level;
     pp_queue_set_limits(&r->queue, &limits);
+    r->delivery.generation++;
+    pp_route_served(&r->delivery.route);
     pp_route_retry_now(&r->delivery.route);
 }
 

@@ -170,6 +170,20 @@ enum pp_err pp_message_find(struct pp_relay *r, uint32_t id, struct pp_message_i
 /* One reader for all that is looked at from outside: each call begins anew. */
 static struct pp_queue_reader the_reader;
 
+bool pp_message_is_queued(struct pp_relay *r, struct pp_text token)
+{
+    struct pp_envelope envelope;
+    const struct pp_queue_entry *entry;
+    uint32_t cursor = 0;
+    bool found = false;
+
+    while (!found && (entry = pp_queue_next(&r->queue, &cursor)) != NULL) {
+        found = pp_queue_reader_open(&r->queue, entry->id, &the_reader, &envelope) == PP_OK &&
+                envelope.token.len > 0 && pp_text_equal(envelope.token, token);
+    }
+    return found;
+}
+
 enum pp_err pp_message_envelope(struct pp_relay *r, uint32_t id, struct pp_writer *sender,
                                 struct pp_writer *subject, struct pp_writer *origin)
 {

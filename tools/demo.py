@@ -8,8 +8,10 @@ Job:      in a directory that is gone afterwards, on loopback only: a stand-in s
 Not here: proof (tests/). Exit status 1, and the step that failed, when anything is not as it
           should be. Bounded in time.
 """
+import datetime
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -73,39 +75,54 @@ def indent(text):
         say("    " + line.rstrip())
 
 
+def stamp_s(line):
+    """The time that a line of the log begins with, in seconds."""
+    try:
+        return datetime.datetime.fromisoformat(line.split(" ", 1)[0]).timestamp()
+    except ValueError:
+        return time.time()
+
+
 class Daemon:
     """The relay, and its log as it is written."""
 
+    started = []  # processes, to end them whatever happens
+
     def __init__(self, program, place):
-        self.place = place
         self.lines, self.arrived, self.ended = [], threading.Condition(), False
         self.process = subprocess.Popen([program, "-c", f"{place}/pinpost.conf", "run"],
                                         stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                                        text=True, errors="replace")
+                                        encoding="utf-8", errors="replace")
+        self.started.append(self.process)
         threading.Thread(target=self.read, daemon=True).start()
 
     def read(self):
         for line in self.process.stderr:
+            pairs = re.findall(r'([a-z][a-z0-9_]*)=(?:"((?:[^"\\]|\\.)*)"|(\S*))', line)
+            event = dict(reversed([(k, a or b) for k, a, b in pairs]))
             with self.arrived:
-                pairs = re.findall(r'([a-z][a-z0-9_]*)=(?:"((?:[^"\\]|\\.)*)"|(\S*))', line)
-                event = dict(reversed([(k, a or b) for k, a, b in pairs]))
-                self.lines.append((time.monotonic(), line.rstrip(), event))
+                self.lines.append((stamp_s(line), line.rstrip(), event))
                 self.arrived.notify_all()
         with self.arrived:
             self.ended = True
             self.arrived.notify_all()
 
-    def find(self, name, since_s=0.0):
-        """(instant, pairs) of the first such event after an instant, or None."""
-        for at_s, _, event in self.lines:
-            if event.get("event") == name and at_s >= since_s:
+    def mark(self):
+        """A place in the log, to look at what comes after it."""
+        with self.arrived:
+            return len(self.lines)
+
+    def find(self, name, mark):
+        """(instant, pairs) of the first such event behind a mark, or None."""
+        for at_s, _, event in self.lines[mark:]:
+            if event.get("event") == name:
                 return at_s, event
         return None
 
-    def wait(self, name, since_s=0.0):
+    def wait(self, name, mark=0):
         with self.arrived:
-            self.arrived.wait_for(lambda: self.ended or self.find(name, since_s), STEP_S)
-            found = self.find(name, since_s)
+            self.arrived.wait_for(lambda: self.ended or self.find(name, mark), STEP_S)
+            found = self.find(name, mark)
         if not found:
             raise Failed(f"the relay did not say event={name}; its log:\n"
                          + "\n".join(line for _, line, _ in self.lines[-15:]))
@@ -128,8 +145,8 @@ def run(program, place, *arguments, given=None, shown=True):
         show(command, place)
     if "pin" not in arguments:
         command[1:1] = ["-c", f"{place}/pinpost.conf"]
-    done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=STEP_S,
-                          check=False)
+    done = subprocess.run(command, input=given, capture_output=True, encoding="utf-8",
+                          errors="replace", timeout=STEP_S, check=False)
     if done.returncode != 0:
         raise Failed(f"`pinpost {' '.join(arguments)}` ended with status {done.returncode}: "
                      f"{done.stderr.strip() or done.stdout.strip()}")
@@ -175,10 +192,13 @@ def fill(pattern, event):
     return re.sub(r"\{(\w+)\}", lambda m: event.get(m[1], "?"), pattern)
 
 
-def show_steps(relay, since_s, steps=STEPS):
+def show_steps(relay, mark, steps=STEPS):
+    """Each step with the milliseconds since the first line behind the mark."""
+    first_s = None
     for name, words, pattern in steps:
-        at_s, event = relay.wait(name, since_s)
-        say(f"    {1000 * (at_s - since_s):8.1f} ms  {words:<17} {fill(pattern, event)}")
+        at_s, event = relay.wait(name, mark)
+        first_s = at_s if first_s is None else first_s
+        say(f"    {round(1000 * (at_s - first_s)):6} ms  {words:<17} {fill(pattern, event)}")
 
 
 def show_delivered(host, count):
@@ -194,21 +214,16 @@ def show_delivered(host, count):
 
 def main_job(program, place, host):
     title("An alert goes into flash and out to the smarthost")
-    since_s = time.monotonic()
     relay = Daemon(program, place)
-    try:
-        relay.wait("ready", since_s)
-        since_s = time.monotonic()
-        text = "md0: 1 of 4 disks failed (sdc)\nSpare rebuild started.\n.\nGrüße vom NAS\n"
-        indent(run(program, place, "send", "-s", "RAID degraded: Gehäuse 2", "-S", "critical",
-                   given=text))
-        show_steps(relay, since_s)
-        mail = show_delivered(host, 1)
-        if mail.user != USER or not mail.tls or mail.recipients != ["admin@example.org"]:
-            raise Failed(f"delivered, but not as asked: {mail}")
-    except BaseException:
-        relay.end()
-        raise
+    relay.wait("ready")
+    mark = relay.mark()
+    text = "md0: 1 of 4 disks failed (sdc)\nSpare rebuild started.\n.\nGrüße vom NAS\n"
+    indent(run(program, place, "send", "-s", "RAID degraded: Gehäuse 2", "-S", "critical",
+               given=text))
+    show_steps(relay, mark)
+    mail = show_delivered(host, 1)
+    if mail.user != USER or not mail.tls or mail.recipients != ["admin@example.org"]:
+        raise Failed(f"delivered, but not as asked: {mail}")
     return relay
 
 
@@ -216,37 +231,29 @@ def promise(program, place, host, relay):
     title("The promise: accepted is accepted")
     host.stop()
     say("  The smarthost is down.")
-    since_s = time.monotonic()
-    try:
-        indent(run(program, place, "send", "-s", "Door open", "-S", "warning",
-                   given="The cellar door is open.\n"))
-        relay.wait("durable", since_s)
-        indent(run(program, place, "queue", "list"))
-        relay.process.kill()
-        relay.process.wait()
-    except BaseException:
-        relay.end()
-        raise
+    mark = relay.mark()
+    indent(run(program, place, "send", "-s", "Door open", "-S", "warning",
+               given="The cellar door is open.\n"))
+    relay.wait("durable", mark)
+    indent(run(program, place, "queue", "list"))
+    relay.process.kill()
+    relay.process.wait()
     say("  The relay was killed with SIGKILL.")
-    restarted_s = time.monotonic()
     relay = Daemon(program, place)
-    try:
-        at_s, event = relay.wait("mounted", restarted_s)
-        say(f"  The relay runs again; in its flash: {event.get('messages', '?')} message.")
-        host.start()
-        say("  The smarthost is up.")
-        relay.wait("delivered", restarted_s)
-        say("  Since the relay was started again:")
-        show_steps(relay, restarted_s, STEPS[2:])
-        mail = show_delivered(host, 2)
-        if b"The cellar door is open." not in mail.data:
-            raise Failed("the second message is not the one that was accepted")
-        say()
-        indent(run(program, place, "queue", "list"))
-        if len(host.mails) != 2 or host.violations:
-            raise Failed(f"{len(host.mails)} messages instead of 2; {host.violations}")
-    finally:
-        relay.end()
+    _, event = relay.wait("mounted")
+    say(f"  The relay runs again; messages in its flash: {event.get('messages', '?')}.")
+    host.start()
+    say("  The smarthost is up.")
+    relay.wait("delivered")
+    say("  Since the relay was started again:")
+    show_steps(relay, 0, [("mounted", "queue mounted", "{messages} waiting"), *STEPS[2:]])
+    mail = show_delivered(host, 2)
+    if b"The cellar door is open." not in mail.data:
+        raise Failed("the second message is not the one that was accepted")
+    indent(run(program, place, "queue", "list"))
+    if len(host.mails) != 2 or host.violations:
+        raise Failed(f"{len(host.mails)} messages instead of 2; {host.violations}")
+    relay.end()
 
 
 def acts(program, place):
@@ -261,14 +268,22 @@ def acts(program, place):
         with open(f"{place}/pinpost.conf", "w", encoding="utf-8",
                   opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
             file.write(config)
-        run(program, place, "check")
+        indent(run(program, place, "check"))
         relay = main_job(program, place, host)
         promise(program, place, host, relay)
     finally:
         host.stop()
 
 
-def out_of_time():
+def end_all():
+    for process in Daemon.started:
+        if process.poll() is None:
+            process.kill()
+
+
+def out_of_time(place):
+    end_all()
+    shutil.rmtree(place, ignore_errors=True)
     say(f"\nFAILED: not done after {LIMIT_S} s")
     os._exit(1)
 
@@ -277,16 +292,20 @@ def main():
     if len(sys.argv) != 2 or not os.access(sys.argv[1], os.X_OK):
         say("usage: demo.py PROGRAM   (build it with make)")
         return 64
-    limit = threading.Timer(LIMIT_S, out_of_time)
-    limit.daemon = True
-    limit.start()
+    sys.stdout.reconfigure(encoding="utf-8")
     began_s = time.monotonic()
-    try:
-        with tempfile.TemporaryDirectory(prefix="pinpost-demo-") as place:
+    with tempfile.TemporaryDirectory(prefix="pinpost-demo-") as place:
+        limit = threading.Timer(LIMIT_S, out_of_time, [place])
+        limit.daemon = True
+        limit.start()
+        try:
             acts(os.path.abspath(sys.argv[1]), place)
-    except (Failed, subprocess.TimeoutExpired, OSError) as error:
-        say(f"\nFAILED: {error}")
-        return 1
+        except (Failed, subprocess.TimeoutExpired, OSError) as error:
+            say(f"\nFAILED: {error}")
+            return 1
+        finally:
+            limit.cancel()
+            end_all()
     say(f"\nAll of it worked, in {time.monotonic() - began_s:.1f} s. "
         "`make test` proves it; README.md says what to do next.")
     return 0

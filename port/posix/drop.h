@@ -27,7 +27,7 @@
  * Who wrote it is the owner of the file as fstat() tells; nothing in the file can change that. A
  * file that is not like this is renamed to `bad-RANDOM` and reported in the log; a `tmp-` file
  * older than a day is removed. A `new-` file is unlinked only when its message is durable in the
- * store: a crash in between sends it twice, never not at all.
+ * store; after a crash in between the queue knows it by its digits, and it is not taken in again.
  */
 #ifndef PP_POSIX_DROP_H
 #define PP_POSIX_DROP_H

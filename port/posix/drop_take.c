@@ -94,6 +94,12 @@ static enum pp_err open_file(struct pp_drop_take *d, struct stat *st)
     return PP_OK;
 }
 
+/* The digits of the file's name: taken in twice, it is known by them. */
+static struct pp_text token_of(const struct pp_drop_take *d)
+{
+    return pp_text_z(d->name + sizeof(PP_DROP_NEW) - 1);
+}
+
 static enum pp_err open_submit(struct pp_drop_take *d, const struct stat *st)
 {
     char origin[32];
@@ -105,6 +111,7 @@ static enum pp_err open_submit(struct pp_drop_take *d, const struct stat *st)
         .sender_name = d->header.name,
         .subject = d->header.subject,
         .origin = pp_text_n(origin, (size_t)len),
+        .token = token_of(d),
         .body_8bitmime = d->header.body_8bitmime,
         .smtputf8 = d->header.smtputf8,
     };
@@ -130,11 +137,26 @@ static enum pp_err give_recipients(struct pp_drop_take *d)
     return err;
 }
 
+/* The power went between the store's sync and the file's end. */
+static void remove_taken(struct pp_drop_take *d)
+{
+    log_file(d, PP_LOG_INFO, "drop_was_taken", d->name, "it is in the queue already");
+    if (unlinkat(d->directory, d->name, 0) == 0)
+        d->removed = true;
+    else
+        put_aside(d, d->name, "it is in the queue, but cannot be removed");
+    end_file(d);
+}
+
 static void begin_file(struct pp_drop_take *d)
 {
     struct stat st;
     enum pp_err err = open_file(d, &st);
 
+    if (err == PP_OK && pp_message_is_queued(d->relay, token_of(d))) {
+        remove_taken(d);
+        return;
+    }
     if (err == PP_OK)
         err = pp_drop_header_read(&d->reader, &d->header);
     if (err == PP_OK)

@@ -282,10 +282,14 @@ static bool pump_talking(struct pp_path *path, pp_time_ms now_ms)
         path->state = PP_PATH_CLOSED;
         return false;
     }
+    if (pp_smtp_client_event(&path->client) == PP_SMTP_EVENT_CLOSED) {
+        /* All was said: what a server that does not read left in our buffer must not keep us. */
+        pp_link_close(&path->link, PP_OK);
+    }
     if (path->link.state == PP_LINK_CLOSED) {
         finish_talking(path, now_ms);
         if (may_try_next_address(path)) {
-            path->failed = false;
+            path->failed = path->secured = false;
             path->address++;
             dial_from(path, path->failure_stage, PP_ERR_CLOSED, now_ms);
             return true;

@@ -14,8 +14,32 @@ void pp_route_init(struct pp_route *route)
 
 void pp_route_up(struct pp_route *route)
 {
+    uint32_t lost = route->lost;
+    uint32_t lost_id = route->lost_id;
+
     pp_route_init(route);
     route->proven = true;
+    route->lost = lost;
+    route->lost_id = lost_id;
+}
+
+void pp_route_served(struct pp_route *route)
+{
+    route->lost = route->lost_id = 0;
+}
+
+uint64_t pp_route_lost(struct pp_route *route, const struct pp_backoff *backoff, uint32_t id,
+                       enum pp_stage stage, const struct pp_reply *reply, pp_time_ms now_ms)
+{
+    if (id != route->lost_id && route->lost < PP_ROUTE_LOST_MAX) {
+        route->lost++;
+    }
+    route->lost_id = id;
+    if (route->lost < PP_ROUTE_LOST_MAX || !pp_route_open(route, now_ms)) {
+        return 0;
+    }
+    route->failures = 0; /* the login works: this rest does not grow */
+    return pp_route_down(route, backoff, stage, reply, now_ms);
 }
 
 uint64_t pp_route_down(struct pp_route *route, const struct pp_backoff *backoff,

@@ -11,6 +11,7 @@
 
 #include "delivery/transfer.h"
 #include "wire/pin.h"
+#include "wire/tls_alloc.h"
 
 #define SESSION_ROUNDS 16 /* events handled in one call: other links want their turn */
 
@@ -127,6 +128,7 @@ void pp_delivery_session_start(struct pp_delivery_session *s, struct pp_delivery
     s->active = true;
     s->delivery = delivery;
     s->number = ++delivery->sessions_opened;
+    s->generation = delivery->generation;
     s->messages = 0;
     s->id = 0;
     s->idle_until_ms = PP_TIME_NEVER;
@@ -172,30 +174,75 @@ static void log_failure(struct pp_delivery_session *s, uint64_t rest_ms)
     end_line(s, &line);
 }
 
+/* A TLS session that left memory behind is our mistake or the library's: it must not stay unseen.
+ */
+static void log_tls_faults(struct pp_delivery_session *s)
+{
+    struct pp_log_line line;
+    uint32_t faults = (uint32_t)pp_tls_alloc_faults();
+
+    if (faults != s->delivery->tls_faults_told) {
+        s->delivery->tls_faults_told = faults;
+        begin_line(s, &line, PP_LOG_ERROR, "tls_memory_left");
+        pp_log_u64(&line, "faults", faults);
+        end_line(s, &line);
+    }
+}
+
+/* A server may end a connection on which nothing is under way: worth a word, no warning. */
+static void log_closed(struct pp_delivery_session *s)
+{
+    struct pp_log_line line;
+    char text[PP_REPLY_TEXT_CAP + 32];
+    struct pp_writer w;
+
+    pp_writer_init(&w, text, sizeof(text));
+    pp_put_reply(&w, &s->path.failure);
+    begin_line(s, &line, PP_LOG_INFO, "closed_by_server");
+    pp_log_text(&line, "reason", pp_writer_text(&w));
+    end_line(s, &line);
+}
+
+/* What failed goes to the route and into the log; `id` is the message that was under way, or 0. */
+static void finish_failed(struct pp_delivery_session *s, uint32_t id, pp_time_ms now_ms)
+{
+    struct pp_delivery *d = s->delivery;
+    const struct pp_path *path = &s->path;
+    const struct pp_backoff backoff = {d->config->queue.retry_first_ms,
+                                       d->config->queue.retry_longest_ms};
+    uint64_t rest_ms = 0;
+
+    if (path->ready && id != 0 && s->render_failed) {
+        return; /* our own doing: the message had to be broken off */
+    }
+    if (path->ready && id == 0 && path->client.error == PP_ERR_CLOSED) {
+        log_closed(s);
+        return;
+    }
+    if (!path->ready) {
+        rest_ms = pp_route_down(&d->route, &backoff, path->failure_stage, &path->failure, now_ms);
+    } else if (id != 0) {
+        rest_ms =
+            pp_route_lost(&d->route, &backoff, id, path->failure_stage, &path->failure, now_ms);
+    }
+    log_failure(s, rest_ms);
+}
+
 /*
- * A path that failed before or between messages rests. One that was lost within a message says
+ * A path that failed before its first message rests. One that was lost within a message says
  * nothing sure about the path: the message alone waits, so that it cannot hold up the others.
  */
 static void finish(struct pp_delivery_session *s, pp_time_ms now_ms)
 {
-    struct pp_delivery *d = s->delivery;
-    bool in_message = s->id != 0;
+    uint32_t id = s->id;
 
-    if (in_message) {
+    if (id != 0) {
         pp_transfer_end(s, now_ms);
     }
-    if (s->path.failed && !d->draining) {
-        const struct pp_backoff backoff = {d->config->queue.retry_first_ms,
-                                           d->config->queue.retry_longest_ms};
-        uint64_t rest_ms = 0;
-        if (!s->path.ready) {
-            rest_ms =
-                pp_route_down(&d->route, &backoff, s->path.failure_stage, &s->path.failure, now_ms);
-        }
-        if (!s->path.ready || !(s->render_failed && in_message)) {
-            log_failure(s, rest_ms);
-        }
+    if (s->path.failed && !s->delivery->draining) {
+        finish_failed(s, id, now_ms);
     }
+    log_tls_faults(s);
     s->active = false;
 }
 
@@ -205,7 +252,8 @@ static bool may_take_another(const struct pp_delivery_session *s)
 {
     uint32_t limit = s->delivery->config->delivery.messages;
 
-    return !s->delivery->draining && (limit == 0 || s->messages < limit);
+    return !s->delivery->draining && s->generation == s->delivery->generation &&
+           (limit == 0 || s->messages < limit);
 }
 
 /* True when a message was begun. */
@@ -256,6 +304,7 @@ static bool on_event(struct pp_delivery_session *s, pp_time_ms now_ms)
         return pp_transfer_content(s, now_ms);
     case PP_SMTP_EVENT_DONE:
         pp_transfer_end(s, now_ms);
+        pp_route_served(&s->delivery->route);
         pp_smtp_client_next(&s->path.client, &s->path.link.out, now_ms);
         return true;
     default:

@@ -30,6 +30,8 @@ struct pp_delivery {
     struct pp_route route;
     uint32_t sessions_opened; /* numbers the sessions in the log */
     uint64_t delivered_recipients, failed_recipients;
+    uint32_t tls_faults_told; /* of pp_tls_alloc_faults(): already in the log */
+    uint32_t generation;      /* of the configuration: sessions of an older one take no more mail */
     bool draining;
 };
 
@@ -40,7 +42,8 @@ struct pp_delivery_session {
     bool active;
     struct pp_delivery *delivery;
     uint32_t number;
-    uint32_t messages; /* begun on this connection */
+    uint32_t generation; /* of the configuration that it was begun with */
+    uint32_t messages;   /* begun on this connection */
     pp_time_ms idle_until_ms;
     struct pp_path path;
     /* the message under way; id 0: none */

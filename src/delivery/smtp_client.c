@@ -35,7 +35,9 @@ static const struct row {
     [PP_SMTP_AWAIT_AUTH_REPLY] = {PP_STAGE_AUTH, TIMEOUT(auth_ms), PP_SMTP_EVENT_NONE, true, true},
     [PP_SMTP_AWAIT_MESSAGE] = {PP_STAGE_IDLE, NO_TIMEOUT, PP_SMTP_EVENT_READY, false, false},
     [PP_SMTP_AWAIT_MAIL_REPLY] = {PP_STAGE_MAIL, TIMEOUT(mail_ms), PP_SMTP_EVENT_NONE, true, true},
-    [PP_SMTP_AWAIT_RECIPIENT] = {PP_STAGE_RCPT, NO_TIMEOUT, PP_SMTP_EVENT_RECIPIENT, false, false},
+    /* The owner is quick; the time is for a server that does not read what went before. */
+    [PP_SMTP_AWAIT_RECIPIENT] = {PP_STAGE_RCPT, TIMEOUT(rcpt_ms), PP_SMTP_EVENT_RECIPIENT, false,
+                                 false},
     [PP_SMTP_AWAIT_RCPT_REPLY] = {PP_STAGE_RCPT, TIMEOUT(rcpt_ms), PP_SMTP_EVENT_NONE, true, false},
     [PP_SMTP_AWAIT_DATA_REPLY] = {PP_STAGE_DATA, TIMEOUT(data_ms), PP_SMTP_EVENT_NONE, true, true},
     [PP_SMTP_AWAIT_BODY] = {PP_STAGE_BODY, TIMEOUT(block_ms), PP_SMTP_EVENT_BODY, false, false},
@@ -62,9 +64,11 @@ void pp_smtp_enter(struct pp_smtp_client *c, enum pp_smtp_state state, pp_time_m
     }
 }
 
-static bool awaits_reply(const struct pp_smtp_client *c)
+/* A reply to the dot that comes before the dot has left speaks of something else. */
+static bool awaits_reply(const struct pp_smtp_client *c, const struct pp_buf *out)
 {
-    return rows[c->state].server && !c->unsaid;
+    return rows[c->state].server && !c->unsaid &&
+           (c->state != PP_SMTP_AWAIT_DOT_REPLY || pp_buf_len(out) == 0);
 }
 
 void pp_smtp_fail(struct pp_smtp_client *c, enum pp_err err, const struct pp_reply *reply,
@@ -279,14 +283,15 @@ static void fail_unsolicited(struct pp_smtp_client *c, pp_time_ms now_ms)
 }
 
 /* Marks bytes as unsolicited and says whether they may be read on. */
-static bool may_read(struct pp_smtp_client *c, struct pp_buf *in, pp_time_ms now_ms)
+static bool may_read(struct pp_smtp_client *c, struct pp_buf *in, const struct pp_buf *out,
+                     pp_time_ms now_ms)
 {
-    if (awaits_reply(c) && !c->unsolicited) {
+    if (awaits_reply(c, out) && !c->unsolicited) {
         return true;
     }
     c->unsolicited = true;
     /* While content is sent a server may refuse early; the transaction knows what that means. */
-    if (c->state == PP_SMTP_AWAIT_BODY ||
+    if (c->state == PP_SMTP_AWAIT_BODY || c->state == PP_SMTP_AWAIT_DOT_REPLY ||
         (c->state != PP_SMTP_AWAIT_TLS && may_be_421(&c->reader, in))) {
         return true;
     }
@@ -295,11 +300,12 @@ static bool may_read(struct pp_smtp_client *c, struct pp_buf *in, pp_time_ms now
 }
 
 /* Takes one line; true when there may be another. */
-static bool take_line(struct pp_smtp_client *c, struct pp_buf *in, pp_time_ms now_ms)
+static bool take_line(struct pp_smtp_client *c, struct pp_buf *in, const struct pp_buf *out,
+                      pp_time_ms now_ms)
 {
     struct pp_text text;
 
-    if (pp_buf_len(in) == 0 || !may_read(c, in, now_ms)) {
+    if (pp_buf_len(in) == 0 || !may_read(c, in, out, now_ms)) {
         return false;
     }
     enum pp_err err = pp_reply_read_line(&c->reader, in, &text);
@@ -324,7 +330,7 @@ static bool take_line(struct pp_smtp_client *c, struct pp_buf *in, pp_time_ms no
         on_reply(c, &c->reader.reply, now_ms);
         if (pp_buf_len(in) > 0 && c->state != PP_SMTP_CLOSED) {
             /* Looked at before the next command is said: what is there now nobody asked for. */
-            return may_read(c, in, now_ms);
+            return may_read(c, in, out, now_ms);
         }
     }
     return c->state != PP_SMTP_CLOSED;
@@ -337,7 +343,7 @@ void pp_smtp_client_pump(void *client, struct pp_buf *in, struct pp_buf *out, pp
 
     while (more && c->state != PP_SMTP_CLOSED) {
         say_if_due(c, out, now_ms);
-        more = take_line(c, in, now_ms);
+        more = take_line(c, in, out, now_ms);
     }
 }
 
@@ -362,6 +368,10 @@ void pp_smtp_client_secured(void *client, pp_time_ms now_ms)
 {
     struct pp_smtp_client *c = client;
 
+    if (c->state == PP_SMTP_AWAIT_GREETING) {
+        /* Implicit TLS: the handshake had a time of its own. */
+        pp_smtp_enter(c, PP_SMTP_AWAIT_GREETING, now_ms);
+    }
     if (c->state != PP_SMTP_AWAIT_TLS) {
         return;
     }

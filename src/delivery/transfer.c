@@ -215,6 +215,7 @@ static void set_facts(struct pp_delivery_session *s, const struct pp_queue_entry
             e->sender_name.len > 0 ? e->sender_name : pp_text_z(config->identity.from_name),
         .subject = e->subject,
         .hostname = pp_text_z(config->identity.hostname),
+        .token = e->token,
         .queue_id = entry->id,
         .device = s->delivery->queue->device,
         .accepted_s = entry->accepted_s == 0 ? PP_WALL_UNKNOWN : (int64_t)entry->accepted_s,

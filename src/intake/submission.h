@@ -23,6 +23,9 @@ struct pp_submission {
     struct pp_text origin;      /* for the log: "api", "uid=1000" */
     bool body_8bitmime;
     bool smtputf8;
+    /* Letters, digits and dashes that name this mail wherever it was before, so that handing it in
+     * twice makes one Message-ID; up to 64, may be empty. */
+    struct pp_text token;
     uint64_t size_bytes; /* 0: unknown */
 };
 

@@ -62,11 +62,23 @@ static enum pp_err check_text(struct pp_text text, size_t max)
     return pp_text_is_utf8(text) ? PP_OK : PP_ERR_SYNTAX;
 }
 
+/* It becomes part of a Message-ID. */
+static enum pp_err check_token(struct pp_text token)
+{
+    for (size_t i = 0; i < token.len; i++) {
+        if (!pp_ascii_is_alpha(token.p[i]) && !pp_ascii_is_digit(token.p[i]) && token.p[i] != '-') {
+            return PP_ERR_SYNTAX;
+        }
+    }
+    return token.len <= PP_TOKEN_MAX ? PP_OK : PP_ERR_TOO_BIG;
+}
+
 static enum pp_err check_submission(const struct pp_submission *submission)
 {
     enum pp_err err = check_text(submission->subject, PP_SUBJECT_MAX);
 
     pp_err_keep(&err, check_text(submission->sender_name, PP_SENDER_NAME_MAX));
+    pp_err_keep(&err, check_token(submission->token));
     if (submission->kind == PP_KIND_MESSAGE && submission->subject.len > 0) {
         pp_err_keep(&err, PP_ERR_STATE);
     }
@@ -143,6 +155,7 @@ enum pp_err pp_intake_open(struct pp_intake *intake, const struct pp_submission 
         .sender_name = submission->sender_name,
         .subject = submission->subject,
         .origin = pp_text_n(s->origin, s->origin_len),
+        .token = submission->token,
         .body_8bitmime = submission->body_8bitmime,
         .smtputf8 = submission->smtputf8 || !pp_text_is_ascii(sender),
     };

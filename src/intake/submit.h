@@ -23,6 +23,7 @@
 #include "queue/queue.h"
 
 #define PP_SUBJECT_MAX     900 /* bytes of UTF-8 */
+#define PP_TOKEN_MAX       64
 #define PP_SENDER_NAME_MAX 256
 #define PP_SENDER_MAX      254 /* RFC 5321 4.5.3.1.3: a path of 256 with its brackets */
 #define PP_ORIGIN_MAX      128 /* what is longer is cut */

@@ -193,9 +193,13 @@ static void put_hex_number(struct pp_writer *w, uint64_t value)
 void pp_put_message_id(struct pp_writer *w, const struct pp_render_facts *facts)
 {
     pp_put_char(w, '<');
-    put_hex_number(w, facts->queue_id);
-    pp_put_char(w, '.');
-    put_hex_number(w, facts->device);
+    if (facts->token.len > 0) {
+        pp_put_text(w, facts->token);
+    } else {
+        put_hex_number(w, facts->queue_id);
+        pp_put_char(w, '.');
+        put_hex_number(w, facts->device);
+    }
     pp_put_char(w, '@');
     pp_put_text(w, identifier_host(facts->hostname));
     pp_put_char(w, '>');

@@ -35,6 +35,7 @@ struct pp_render_facts {
         to; /* alerts: the To: list, "a@b, c@d"; may be empty: undisclosed-recipients:; */
     struct pp_text subject;  /* alerts; UTF-8 */
     struct pp_text hostname; /* right side of the Message-ID */
+    struct pp_text token;    /* makes the Message-ID where it is not empty */
     uint32_t queue_id;
     uint64_t
         device; /* random number of the store, made once: ids do not meet those of another device */

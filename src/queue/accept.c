@@ -114,7 +114,7 @@ static uint64_t largest_possible(const struct pp_queue *q)
     return (uint64_t)q->ring.flash->block_count * pp_queue_block_room(q) / 2;
 }
 
-static enum pp_err check_room(const struct pp_queue *q, uint64_t declared_bytes, uint8_t severity)
+static enum pp_err check_room(struct pp_queue *q, uint64_t declared_bytes, uint8_t severity)
 {
     uint32_t reserve = 0;
     if (q->ring.failed)
@@ -168,7 +168,7 @@ enum pp_err pp_queue_open(struct pp_queue *q, const struct pp_envelope *envelope
 {
     const struct pp_text texts[PP_META_TEXTS] = {envelope->sender, envelope->sender_name,
                                                  envelope->subject, envelope->origin,
-                                                 envelope->envid};
+                                                 envelope->token};
     enum pp_err err = check_envelope(texts);
     if (err == PP_OK)
         err = check_room(q, declared_bytes, (uint8_t)envelope->severity);

@@ -43,18 +43,20 @@ static uint64_t garbage_blocks(const struct pp_queue *q)
 static uint32_t blocks_wanted(const struct pp_queue *q)
 {
     uint32_t eighth = q->ring.flash->block_count / 8;
-    uint32_t kept = pp_queue_blocks_kept(q) + 2;
+    uint32_t kept = pp_queue_blocks_kept(q) + pp_queue_blocks_reserved(q) + 2;
     uint32_t wanted = eighth > 4 ? eighth : 4;
     return kept > wanted ? kept : wanted;
 }
 
-static bool should_move(const struct pp_queue *q)
+static bool should_move(struct pp_queue *q)
 {
     uint32_t spare = pp_ring_spare_blocks(&q->ring);
     uint32_t sixteenth = q->ring.flash->block_count / 16;
     if (q->unindexed || (q->clean.gave_up_blocks != 0 && spare <= q->clean.gave_up_blocks))
         return false;
-    if (spare <= pp_queue_blocks_kept(q))
+    if (spare >= q->refused_blocks)
+        q->refused_blocks = 0;
+    if (spare <= pp_queue_blocks_kept(q) || q->refused_blocks > 0)
         return garbage_blocks(q) >= 1;
     return spare < blocks_wanted(q) && garbage_blocks(q) >= (sixteenth > 2 ? sixteenth : 2);
 }

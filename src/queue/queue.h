@@ -47,8 +47,8 @@ struct pp_envelope {
     struct pp_text sender_name; /* for From:, may be empty; <= 256 */
     struct pp_text subject;     /* alerts: UTF-8, one line; <= 900 */
     struct pp_text origin;      /* who handed it in, for the log: "uid=1000", "api"; <= 128 */
-    struct pp_text envid;       /* reserved for DSN, may be empty; <= 100 */
-    bool body_8bitmime;         /* BODY=8BITMIME was declared */
+    struct pp_text token; /* makes the Message-ID in place of id and device; may be empty; <= 100 */
+    bool body_8bitmime;   /* BODY=8BITMIME was declared */
     bool smtputf8;
 };
 
@@ -144,14 +144,15 @@ struct pp_queue {
     uint32_t entry_count;      /* in use */
     uint32_t entry_high_water; /* most in use at once; entries from here on were never used */
     uint32_t next_id;
-    uint32_t boot_count;    /* mounts of this medium, this one included */
-    uint64_t device;        /* random, made once for this medium; 0 when there was no randomness */
-    uint32_t boot_lap;      /* block of the newest BOOT record; 0 none */
-    uint32_t ended_count;   /* entries whose message has ended, which is still to be written down */
-    bool sync_wanted;       /* somebody waits for what was appended */
-    bool unindexed;         /* messages are in flash that this build has no room for */
-    uint64_t garbage_bytes; /* in flash, that cleaning could win back */
-    uint64_t padded_seen;   /* bytes_padded already counted as garbage */
+    uint32_t boot_count;  /* mounts of this medium, this one included */
+    uint64_t device;      /* random, made once for this medium; 0 when there was no randomness */
+    uint32_t boot_lap;    /* block of the newest BOOT record; 0 none */
+    uint32_t ended_count; /* entries whose message has ended, which is still to be written down */
+    bool sync_wanted;     /* somebody waits for what was appended */
+    bool unindexed;       /* messages are in flash that this build has no room for */
+    uint32_t refused_blocks; /* spare blocks that a refused message would have needed; 0: none */
+    uint64_t garbage_bytes;  /* in flash, that cleaning could win back */
+    uint64_t padded_seen;    /* bytes_padded already counted as garbage */
     uint64_t group_bytes[PP_QUEUE_GROUPS]; /* of living messages, by the block of `first` */
     struct pp_queue_clean clean;
     struct pp_queue_writer writers[PP_QUEUE_WRITERS];

@@ -8,7 +8,7 @@
  * Integers are little endian.
  *   BOOT    boot count 4, next id 4, device 8, generation 4
  *   META    kind 1, severity 1, flags 1 (1: 8BITMIME, 2: SMTPUTF8), 0 1, accepted 4, lengths of
- *           sender, name, subject, origin, envid 2 each; then these texts
+ *           sender, name, subject, origin, token 2 each; then these texts
  *   RCPT    length 2, address; again and again
  *   DATA    content
  *   COMMIT  place of the first META 8, content size 4, CRC-32C of the content 4, accepted 4,
@@ -86,9 +86,11 @@ uint32_t pp_queue_blocks_for(const struct pp_queue *q, uint64_t bytes);
 uint32_t pp_queue_blocks_kept(const struct pp_queue *q);
 /* Bytes of records that surely fit before the next sync. */
 uint64_t pp_queue_free_bytes(const struct pp_queue *q);
+/* Blocks that only the most urgent class may use. */
+uint32_t pp_queue_blocks_reserved(const struct pp_queue *q);
 /* May `need` more bytes of a message that begins in block `lap` (0: the next record's) be
- * appended, and leave what has to be left? */
-bool pp_queue_admits(const struct pp_queue *q, uint32_t lap, uint64_t need, uint8_t severity);
+ * appended, and leave what has to be left? When not, cleaning is asked for the room. */
+bool pp_queue_admits(struct pp_queue *q, uint32_t lap, uint64_t need, uint8_t severity);
 /* So little room that only what settles a recipient is written. */
 bool pp_queue_is_short(const struct pp_queue *q);
 void pp_queue_group_add(struct pp_queue *q, uint32_t lap, uint64_t bytes);

@@ -41,6 +41,7 @@ static void init(struct pp_queue *q, const struct pp_queue_limits *limits)
     q->ended_count = 0;
     q->sync_wanted = false;
     q->unindexed = false;
+    q->refused_blocks = 0;
     q->garbage_bytes = 0;
     q->padded_seen = 0;
     q->messages_damaged = 0;

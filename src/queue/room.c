@@ -59,19 +59,27 @@ uint64_t pp_queue_free_bytes(const struct pp_queue *q)
     return blocks * pp_queue_block_room(q) + (head > undivided ? head - undivided : 0);
 }
 
-bool pp_queue_admits(const struct pp_queue *q, uint32_t lap, uint64_t need, uint8_t severity)
+uint32_t pp_queue_blocks_reserved(const struct pp_queue *q)
+{
+    return (uint32_t)((uint64_t)q->ring.flash->block_count * q->limits.reserve_percent / 100);
+}
+
+bool pp_queue_admits(struct pp_queue *q, uint32_t lap, uint64_t need, uint8_t severity)
 {
     uint64_t free_bytes = pp_queue_free_bytes(q);
     uint64_t largest = largest_group(q);
     uint32_t head = q->ring.head_lap != 0 ? q->ring.head_lap : q->ring.next_lap;
     uint64_t group = q->group_bytes[(lap != 0 ? lap : head) % PP_QUEUE_GROUPS] + need;
-    uint64_t reserve = 0;
+    uint32_t keep = kept_for(q, group > largest ? group : largest);
     if (severity < PP_SEVERITY_CRITICAL)
-        reserve = (uint64_t)q->ring.flash->block_count * q->limits.reserve_percent / 100;
-    if (need > free_bytes)
-        return false;
-    return (free_bytes - need) / pp_queue_block_room(q) >=
-           kept_for(q, group > largest ? group : largest) + reserve;
+        keep += pp_queue_blocks_reserved(q);
+    if (need <= free_bytes && (free_bytes - need) / pp_queue_block_room(q) >= keep)
+        return true;
+    /* Cleaning is to win this much back, if there is garbage enough. */
+    uint32_t wanted = keep + pp_queue_blocks_for(q, need) + 1;
+    if (wanted > q->refused_blocks)
+        q->refused_blocks = wanted;
+    return false;
 }
 
 bool pp_queue_is_short(const struct pp_queue *q)

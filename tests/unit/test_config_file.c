@@ -120,7 +120,7 @@ static void test_long_lines(void **state)
     memcpy(text + head + 1020, "x\n", 3);
     bad(text, "c:4: the line is too long: up to 1022 bytes are allowed\n");
     memset(text + head, 'x', 1100);
-    memcpy(text + head + 1100, "\n[log]\nlevel = no\n", 18);
+    memcpy(text + head + 1100, "\n[log]\nlevel = no\n", 19);
     bad(text, "c:4: the line is too long: up to 1022 bytes are allowed\n"
               "c:6: [log] level: bad value \"no\": allowed are error, warn, info, debug\n");
     memcpy(text + head + 1020, "", 1); /* at the end of the file */

@@ -376,7 +376,7 @@ static void a_sync_covers_what_was_appended_before_it(void **state)
 static void survives_power_cuts(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed < 3000; seed++) {
+    for (uint64_t seed = 1; seed < 1500; seed++) {
         struct ram_flash f;
         struct pp_place place;
         uint32_t durable = 0;
