@@ -65,6 +65,10 @@ static void log_mounted(struct pp_relay *r)
     pp_log_u64(&line, "messages", r->queue.entry_count);
     pp_log_u64(&line, "boot", r->queue.boot_count);
     pp_log_u64(&line, "blocks", report->blocks_used);
+    if (r->queue.messages_torn > 0) {
+        /* They were coming in when the power went; nobody was told that they were accepted. */
+        pp_log_u64(&line, "torn", r->queue.messages_torn);
+    }
     if (damaged > 0 || report->blocks_bad_header > 0) {
         pp_log_u64(&line, "messages_damaged", r->queue.messages_damaged);
         pp_log_u64(&line, "records_damaged", report->records_damaged);
@@ -224,6 +228,17 @@ static bool pump_intake(struct pp_relay *r, pp_time_ms now_ms)
     return more;
 }
 
+/* One that is still on its way will take what is due when it gets there. */
+static bool has_coming_delivery(const struct pp_relay *r)
+{
+    for (size_t i = 0; i < PP_DELIVERY_SESSIONS; i++) {
+        if (r->delivery_used[i] && !r->delivery_sessions[i].path.ready) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool has_idle_delivery(const struct pp_relay *r)
 {
     for (size_t i = 0; i < PP_DELIVERY_SESSIONS; i++) {
@@ -235,13 +250,18 @@ static bool has_idle_delivery(const struct pp_relay *r)
 }
 
 /* A path that is not proven is tried by one connection alone. */
-static bool wants_delivery(struct pp_relay *r, pp_time_ms now_ms)
+static bool may_open_delivery(const struct pp_relay *r)
 {
     size_t limit = r->delivery.route.proven ? r->config.delivery.connections : 1;
 
     return !r->draining && r->config.smarthost_count > 0 && r->delivery_pool.in_use < limit &&
-           pp_route_open(&r->delivery.route, now_ms) && !has_idle_delivery(r) &&
-           pp_schedule_due(&r->schedule, now_ms) != NULL;
+           !has_coming_delivery(r);
+}
+
+static bool wants_delivery(struct pp_relay *r, pp_time_ms now_ms)
+{
+    return may_open_delivery(r) && pp_route_open(&r->delivery.route, now_ms) &&
+           !has_idle_delivery(r) && pp_schedule_due(&r->schedule, now_ms) != NULL;
 }
 
 static bool pump_delivery(struct pp_relay *r, pp_time_ms now_ms)
@@ -339,11 +359,12 @@ static pp_time_ms next_turn(const struct pp_relay *r)
         }
     }
     if (!r->draining && r->queue.entry_count > 0) {
-        size_t limit = r->delivery.route.proven ? r->config.delivery.connections : 1;
         pp_time_ms due_ms = pp_schedule_next_ms(&r->schedule);
-        due_ms = due_ms < r->delivery.route.retry_at_ms ? r->delivery.route.retry_at_ms : due_ms;
-        if (r->delivery_pool.in_use < limit && r->config.smarthost_count > 0) {
+        if (has_idle_delivery(r)) {
             at_ms = pp_time_min(at_ms, due_ms);
+        } else if (may_open_delivery(r)) {
+            pp_time_ms open_ms = r->delivery.route.retry_at_ms;
+            at_ms = pp_time_min(at_ms, due_ms < open_ms ? open_ms : due_ms);
         }
         if (r->config.queue.expire_ms != 0) {
             at_ms = pp_time_min(at_ms, r->expiry_at_ms);

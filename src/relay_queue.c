@@ -411,6 +411,7 @@ void pp_relay_status(struct pp_relay *r, struct pp_relay_status *status)
     status->accepted_messages = r->intake.accepted_messages;
     memcpy(status->smarthost, r->config.smarthosts[0].host, sizeof(status->smarthost));
     status->uptime_ms = now(r) - r->started_ms;
+    status->pool_writers_high = r->queue.writer_high_water;
     status->pool_intake_high = (uint32_t)r->intake_pool.high_water;
     status->pool_deliveries_high = (uint32_t)r->delivery_pool.high_water;
 }

@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#define FAILED_AT_ONCE 32 /* recipients whose end goes into one record */
 #define CONTENT_ROUNDS 32 /* pieces moved in one call: other links want their turn */
 
 static int64_t wall_s(const struct pp_delivery *d)
@@ -149,20 +150,25 @@ bool pp_transfer_expired(const struct pp_delivery *d, const struct pp_queue_entr
 static void fail_open(struct pp_delivery *d, struct pp_queue_entry *entry, struct pp_text words)
 {
     uint8_t outcomes[PP_RECIPIENTS_MAX];
+    struct pp_result results[FAILED_AT_ONCE];
     uint32_t id = entry->id;
     uint16_t count = entry->recipient_count;
+    uint16_t failed = 0;
 
     pp_schedule_remove(d->schedule, entry);
     if (pp_queue_outcomes(d->queue, id, outcomes, sizeof(outcomes)) != PP_OK) {
         return;
     }
-    for (uint16_t i = 0; i < count && pp_queue_find(d->queue, id) != NULL; i++) {
-        struct pp_result result = {i, PP_OUTCOME_FAILED, words};
+    for (uint16_t i = 0; i < count; i++) {
         if (outcomes[i] == PP_OUTCOME_OPEN) {
-            d->failed_recipients++;
-            if (pp_queue_results(d->queue, id, &result, 1) != PP_OK) {
+            results[failed++] = (struct pp_result){i, PP_OUTCOME_FAILED, words};
+        }
+        if (failed == FAILED_AT_ONCE || (i + 1 == count && failed > 0)) {
+            d->failed_recipients += failed;
+            if (pp_queue_results(d->queue, id, results, failed) != PP_OK) {
                 return;
             }
+            failed = 0;
         }
     }
 }
@@ -227,18 +233,20 @@ static void set_facts(struct pp_delivery_session *s, const struct pp_queue_entry
     };
 }
 
-static void put_aside_damaged(struct pp_delivery_session *s, struct pp_queue_entry *entry,
-                              enum pp_err err)
+/* It can never be sent as it is: all of it fails, loudly, and stays listed. */
+static void put_aside(struct pp_delivery_session *s, struct pp_queue_entry *entry,
+                      const char *event_z, enum pp_err err, const char *words_z)
 {
     struct pp_log_line line;
 
-    pp_log_begin(&line, s->delivery->log, PP_LOG_ERROR, entry->id, "damaged");
+    pp_log_begin(&line, s->delivery->log, PP_LOG_ERROR, entry->id, event_z);
     pp_log_err(&line, err);
-    pp_log_z(&line, "action", "it cannot be read from flash; look with `pinpost queue show ID`");
+    pp_log_z(&line, "reply", words_z);
+    pp_log_z(&line, "action", "look with `pinpost queue show ID`");
     pp_log_end(&line);
     entry->delivering = 0;
     s->id = 0;
-    fail_open(s->delivery, entry, pp_text_z("5.3.0 damaged in flash: it cannot be read"));
+    fail_open(s->delivery, entry, pp_text_z(words_z));
 }
 
 static enum pp_err read_envelope(struct pp_delivery_session *s, struct pp_queue_entry *entry)
@@ -276,7 +284,7 @@ bool pp_transfer_begin(struct pp_delivery_session *s, struct pp_queue_entry *ent
     entry->delivering = 1;
     err = read_envelope(s, entry);
     if (err != PP_OK) {
-        put_aside_damaged(s, entry, err);
+        put_aside(s, entry, "damaged", err, "5.3.0 damaged in flash: it cannot be read");
         return false;
     }
     pp_schedule_remove(s->delivery->schedule, entry);
@@ -296,7 +304,7 @@ bool pp_transfer_begin(struct pp_delivery_session *s, struct pp_queue_entry *ent
     s->messages++;
     err = pp_smtp_client_mail(&s->path.client, &mail, now_ms);
     if (err != PP_OK) {
-        put_aside_damaged(s, entry, err);
+        put_aside(s, entry, "failed", err, "5.1.7 the sender's address is malformed: not sent");
         return false;
     }
     return true;

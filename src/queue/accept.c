@@ -131,8 +131,12 @@ static enum pp_err check_room(struct pp_queue *q, uint64_t declared_bytes, uint8
 static struct pp_queue_writer *free_writer(struct pp_queue *q)
 {
     for (unsigned i = 0; i < PP_QUEUE_WRITERS; i++) {
-        if (!q->writers[i].in_use)
-            return &q->writers[i];
+        if (q->writers[i].in_use)
+            continue;
+        /* The first free one is taken, so the highest ever taken is how many there were. */
+        if (i >= q->writer_high_water)
+            q->writer_high_water = i + 1;
+        return &q->writers[i];
     }
     return NULL;
 }

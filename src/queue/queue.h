@@ -156,6 +156,7 @@ struct pp_queue {
     uint64_t group_bytes[PP_QUEUE_GROUPS]; /* of living messages, by the block of `first` */
     struct pp_queue_clean clean;
     struct pp_queue_writer writers[PP_QUEUE_WRITERS];
+    uint32_t writer_high_water;
     struct pp_table by_id;
     uint8_t by_id_memory[PP_TABLE_BYTES(PP_QUEUE_MESSAGES, PP_QUEUE_BUCKETS)]
         __attribute__((aligned(16)));

@@ -34,6 +34,7 @@ static void init(struct pp_queue *q, const struct pp_queue_limits *limits)
     q->entry_free = PP_TABLE_NONE;
     q->entry_count = 0;
     q->entry_high_water = 0;
+    q->writer_high_water = 0;
     q->next_id = 1;
     q->boot_count = 0;
     q->device = 0;

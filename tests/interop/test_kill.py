@@ -45,7 +45,8 @@ class Kill(Case):
             index = self.take_index()
             if index >= ALERTS:
                 return
-            done = relay.send("-s", f"alert {index}", given=f"text of {index}\n" + "x" * (index * 7))
+            text = f"text of {index}\n" + "x" * (index * 7)
+            done = relay.send("-s", f"alert {index}", given=text)
             words = done.stdout + done.stderr
             if done.returncode == 0 and b"queued as" in words:
                 self.outcomes["queued"] += 1

@@ -106,8 +106,8 @@ class Thousand(WithPostfix):
                     if is_alert:
                         reply = one.alert(data, f"alert {index}", ["a@example.test"])
                     else:
-                        head = (f"From: n@example.test\r\nTo: a@example.test\r\nSubject: {index}\r\n"
-                                f"Date: Sun, 22 Nov 2026 10:00:00 +0000\r\n"
+                        head = ("From: n@example.test\r\nTo: a@example.test\r\n"
+                                f"Subject: {index}\r\nDate: Sun, 22 Nov 2026 10:00:00 +0000\r\n"
                                 f"Message-ID: <{index}@raw.example.test>\r\nMIME-Version: 1.0\r\n"
                                 "Content-Type: text/plain; charset=utf-8\r\n"
                                 "Content-Transfer-Encoding: 8bit\r\n\r\n").encode()
@@ -251,7 +251,8 @@ class Trust(WithPostfix):
     def test_recipient_that_postfix_refuses(self):
         relay = self.relay_to([self.leaf.pin])
         queued_id(relay.send("good@example.test", "refused@example.test", "root"))
-        self.assertEqual(self.sink_gets()[-1].recipients, ["good@example.test", "root@example.test"])
+        self.assertEqual(self.sink_gets()[-1].recipients,
+                         ["good@example.test", "root@example.test"])
         failed = relay.wait("failed")
         self.assertEqual((failed["to"], failed["code"]), ("refused@example.test", "554"))
         self.assertEqual([r["state"] for r in relay.queue()], ["failed"])

@@ -111,7 +111,8 @@ class Authority:
 
     def issue(self, name, subject, extensions, issuer, issuer_key, dates, kind):
         base = self.maker.path(f"{self.tag}-{name}")
-        request = openssl("req", "-new", *kind, "-nodes", "-keyout", base + ".key", "-subj", subject)
+        request = openssl("req", "-new", *kind, "-nodes", "-keyout", base + ".key", "-subj",
+                          subject)
         with open(base + ".ext", "w", encoding="ascii") as file:
             file.write(extensions)
         signed = openssl("x509", "-req", "-CA", issuer, "-CAkey", issuer_key, "-set_serial",

@@ -133,7 +133,7 @@ def free_port():
 
 
 class Postfix:
-    """Started when made; end() when done, and if that is forgotten, when the test's process ends."""
+    """Started when made; end() when done, else when the test's process ends."""
 
     def __init__(self, certificate, user, password):
         for program in ("/usr/sbin/postfix", "/usr/sbin/dovecot"):

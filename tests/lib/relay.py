@@ -4,11 +4,9 @@ Job:      write pinpost.conf from dictionaries, start and end the program by its
           its log, run its commands. PINPOST names the program, build/pinpost otherwise.
 Not here: what a test wants of it (case.py).
 """
-import copy
 import json
 import os
 import re
-import shlex
 import signal
 import subprocess
 import threading

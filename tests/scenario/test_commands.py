@@ -1,4 +1,4 @@
-"""What programs and people call: send, sendmail as cron, smartd, mdadm and mailx do, check, pin, test."""
+"""What programs and people call: send; sendmail as cron, smartd, mailx do; check, pin, test."""
 import os
 import subprocess
 import sys
@@ -57,7 +57,8 @@ class Send(Case):
         for subject in ("a\nBcc: evil@x.example", "a\rb", "a\r\n\r\nbody"):
             self.refused(65, "-s", subject)
         self.refused(65, "-n", "name\nX: y")
-        for address in ("a@x.example\nRCPT TO:<b@x.example>", "a@x.example\r\nDATA", "<a@x.example"):
+        for address in ("a@x.example\nRCPT TO:<b@x.example>", "a@x.example\r\nDATA",
+                        "<a@x.example"):
             self.refused(65, address)
         for sender in ("a@x.example\nb", "a@x.example> SIZE=1"):
             done = self.runner.send("-f", sender)
@@ -266,7 +267,8 @@ class Look(Case):
         self.assertIn(b"STARTTLS", done.stdout + done.stderr)
 
     def walk(self, status, words, **smarthost):
-        relay = self.relay(self.hosts[-1], start=False, name=f"relay{len(self.relays)}", **smarthost)
+        name = f"relay{len(self.relays)}"
+        relay = self.relay(self.hosts[-1], start=False, name=name, **smarthost)
         relay.write()
         done = relay.run("test")
         text = (done.stdout + done.stderr).decode()

@@ -1,4 +1,4 @@
-"""The store: full is 75 and loses nothing; a damaged image keeps what can be read; size is respected."""
+"""The store: full is 75 and loses nothing; of a damaged image what can be read is kept."""
 import os
 import random
 import sys

@@ -63,6 +63,44 @@ static void flush_ends_the_rest(void **state)
     assert_int_equal(route.failures, 1);
 }
 
+static uint64_t lose(struct pp_route *route, uint32_t id)
+{
+    return pp_route_lost(route, &backoff, id, PP_STAGE_MAIL, &reply, 100);
+}
+
+static void rests_when_one_message_after_the_other_is_lost(void **state)
+{
+    struct pp_route route;
+
+    (void)state;
+    pp_route_init(&route);
+    for (uint32_t id = 1; id < PP_ROUTE_LOST_MAX; id++) {
+        pp_route_up(&route);
+        assert_int_equal(lose(&route, id), 0);
+    }
+    pp_route_up(&route);
+    assert_true(lose(&route, PP_ROUTE_LOST_MAX) > 0);
+    assert_false(pp_route_open(&route, 100));
+    /* Those that were on their way at the same time do not make the rest longer. */
+    assert_int_equal(lose(&route, PP_ROUTE_LOST_MAX + 1), 0);
+    pp_route_served(&route);
+    pp_route_up(&route);
+    assert_int_equal(lose(&route, 1), 0);
+}
+
+static void one_message_that_is_lost_again_and_again_rests_alone(void **state)
+{
+    struct pp_route route;
+
+    (void)state;
+    pp_route_init(&route);
+    for (int i = 0; i < 10; i++) {
+        pp_route_up(&route);
+        assert_int_equal(lose(&route, 7), 0);
+        assert_true(pp_route_open(&route, 100));
+    }
+}
+
 static void every_stage_has_advice(void **state)
 {
     (void)state;
@@ -78,6 +116,8 @@ int main(void)
         cmocka_unit_test(rests_longer_after_each_failure),
         cmocka_unit_test(forgets_when_it_works),
         cmocka_unit_test(flush_ends_the_rest),
+        cmocka_unit_test(rests_when_one_message_after_the_other_is_lost),
+        cmocka_unit_test(one_message_that_is_lost_again_and_again_rests_alone),
         cmocka_unit_test(every_stage_has_advice),
     };
     return cmocka_run_group_tests_name("route", tests, NULL, NULL);

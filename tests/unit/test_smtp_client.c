@@ -865,6 +865,31 @@ static void test_early_reply(void **state)
     }
 }
 
+/* What comes while the dot is still in our own buffer cannot be the answer to it. */
+static void test_reply_before_the_dot_left(void **state)
+{
+    static struct world w;
+
+    (void)state;
+    for (size_t split = 0; split < 4; split++) {
+        start_body(&w);
+        drain(&w);
+        assert_true(pp_smtp_client_body_end(&w.client, &w.out, NOW_MS));
+        assert_true(pp_buf_put(&w.in, "250 ok\r\n", split == 0 ? 8 : split));
+        pp_smtp_client_pump(&w.client, &w.in, &w.out, NOW_MS);
+        drain(&w);
+        if (split > 0) {
+            assert_true(pp_buf_put(&w.in, "250 ok\r\n" + split, 8 - split));
+            pp_smtp_client_pump(&w.client, &w.in, &w.out, NOW_MS);
+        }
+        assert_int_equal(pp_smtp_client_event(&w.client), PP_SMTP_EVENT_CLOSED);
+        w.verdicts[w.verdicts_len] = '\0';
+        assert_string_equal(w.verdicts, "0 later path dot 250 ok; the server answered before the "
+                                        "message was complete\n");
+        assert_int_equal(w.client.messages_done, 0);
+    }
+}
+
 static void test_body_failed(void **state)
 {
     static struct world w;
@@ -1103,6 +1128,39 @@ static void test_long_password(void **state)
     assert_int_equal(pp_smtp_client_event(&w.client), PP_SMTP_EVENT_READY);
 }
 
+/* A server that answers what it has not read must not leave us waiting without end. */
+static void test_room_for_a_recipient_has_a_limit(void **state)
+{
+    static struct world w;
+    struct pp_smtp_mail mail = {.sender = pp_text_z("a@b"), .recipient_count = 2};
+
+    (void)state;
+    start(&w, &dialogues[0], SIZE_MAX, 0);
+    assert_true(pp_buf_put(&w.in, "220 x\r\n", 7));
+    pp_smtp_client_pump(&w.client, &w.in, &w.out, NOW_MS);
+    assert_true(pp_buf_put(&w.in, "250 x\r\n", 7));
+    pp_smtp_client_pump(&w.client, &w.in, &w.out, NOW_MS);
+    assert_int_equal(pp_smtp_client_mail(&w.client, &mail, NOW_MS), PP_OK);
+    pp_smtp_client_pump(&w.client, &w.in, &w.out, NOW_MS);
+    assert_true(pp_buf_put(&w.in, "250 x\r\n", 7));
+    pp_smtp_client_pump(&w.client, &w.in, &w.out, NOW_MS + 1);
+    assert_int_equal(pp_smtp_client_event(&w.client), PP_SMTP_EVENT_RECIPIENT);
+    assert_int_equal(pp_smtp_client_deadline_ms(&w.client), NOW_MS + 1 + timeouts.rcpt_ms);
+}
+
+/* Implicit TLS: the handshake does not eat the greeting's time. */
+static void test_greeting_time_begins_after_the_handshake(void **state)
+{
+    static const struct dialogue d = {.encrypted = true, .script = ""};
+    static struct world w;
+
+    (void)state;
+    start(&w, &d, SIZE_MAX, 0);
+    pp_smtp_client_secured(&w.client, NOW_MS + 7000);
+    assert_int_equal(pp_smtp_client_deadline_ms(&w.client), NOW_MS + 7000 + timeouts.greeting_ms);
+    assert_int_equal(pp_smtp_client_event(&w.client), PP_SMTP_EVENT_NONE);
+}
+
 /* A thousand recipients through a buffer of one kilobyte. */
 static void test_many_recipients(void **state)
 {
@@ -1148,6 +1206,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_dialogues),
         cmocka_unit_test(test_early_reply),
+        cmocka_unit_test(test_reply_before_the_dot_left),
         cmocka_unit_test(test_body_failed),
         cmocka_unit_test(test_body_deadline),
         cmocka_unit_test(test_malformed_greetings),
@@ -1156,6 +1215,8 @@ int main(void)
         cmocka_unit_test(test_wrong_calls),
         cmocka_unit_test(test_bad_mail),
         cmocka_unit_test(test_long_password),
+        cmocka_unit_test(test_room_for_a_recipient_has_a_limit),
+        cmocka_unit_test(test_greeting_time_begins_after_the_handshake),
         cmocka_unit_test(test_many_recipients),
     };
 
