@@ -252,8 +252,11 @@ static void on_session_reply(struct pp_smtp_client *c, const struct pp_reply *re
     }
 }
 
-static void on_reply(struct pp_smtp_client *c, const struct pp_reply *reply, pp_time_ms now_ms)
+static void on_reply(struct pp_smtp_client *c, struct pp_reply *reply, pp_time_ms now_ms)
 {
+    if (c->state == PP_SMTP_AWAIT_AUTH_REPLY) {
+        pp_smtp_hide_secret(c, reply);
+    }
     if (reply->code == 421) {
         pp_smtp_fail(c, PP_ERR_CLOSED, reply, NULL, false, now_ms);
     } else if (c->unsolicited) {

@@ -5,6 +5,8 @@
  * Not here: the text of the answers (sasl.h).
  * Follows:  RFC 4954
  */
+#include <string.h>
+
 #include "base/bytes.h"
 #include "delivery/sasl.h"
 #include "delivery/smtp_states.h"
@@ -12,6 +14,9 @@
 #define AUTH_LINE_CAP                                                                              \
     512 /* RFC 4954 4: an initial response that makes AUTH longer is sent apart                    \
          */
+
+#define REPEATED_LEN 12
+#define REPEATED_MIN 4 /* shorter ones are in many words */
 
 enum mechanism { MECHANISM_NONE, MECHANISM_PLAIN, MECHANISM_LOGIN, MECHANISM_CANCEL };
 /* Answers that a mechanism gives in all; a challenge beyond them is cancelled. */
@@ -103,6 +108,38 @@ void pp_smtp_start_login(struct pp_smtp_client *c, pp_time_ms now_ms)
     }
     c->auth_step = 0;
     pp_smtp_enter(c, PP_SMTP_AWAIT_AUTH_REPLY, now_ms);
+}
+
+/* The first letters are enough to know an answer again: the server may have cut it short. */
+static bool repeats(const struct pp_reply *reply, struct pp_text secret)
+{
+    size_t len = secret.len < REPEATED_LEN ? secret.len : REPEATED_LEN;
+
+    for (size_t i = 0; len >= REPEATED_MIN && i + len <= reply->text_len; i++) {
+        if (memcmp(reply->text + i, secret.p, len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void pp_smtp_hide_secret(struct pp_smtp_client *c, struct pp_reply *reply)
+{
+    char line[PP_SASL_ANSWER_CAP];
+    struct pp_writer w;
+    bool found = repeats(reply, pp_text_z(c->params.password_z));
+
+    pp_writer_init(&w, line, sizeof line);
+    found |= pp_sasl_plain(&w, c->params.user_z, c->params.password_z) == PP_OK &&
+             repeats(reply, pp_writer_text(&w));
+    pp_writer_init(&w, line, sizeof line);
+    found |= pp_sasl_login(&w, c->params.password_z) == PP_OK && repeats(reply, pp_writer_text(&w));
+    pp_wipe(line, sizeof line);
+    if (found) {
+        pp_wipe(reply->text, sizeof reply->text);
+        reply->text_len = 0;
+        pp_reply_add(reply, pp_text_z("(text left out: it repeats the login)"));
+    }
 }
 
 static void on_challenge(struct pp_smtp_client *c, const struct pp_reply *reply, pp_time_ms now_ms)

@@ -50,6 +50,9 @@ bool pp_smtp_say_auth(struct pp_smtp_client *c, struct pp_buf *out, pp_time_ms n
 void pp_smtp_on_auth_reply(struct pp_smtp_client *c, const struct pp_reply *reply,
                            pp_time_ms now_ms);
 
+/* Takes the text out of a reply to AUTH that repeats user or password: replies are logged. */
+void pp_smtp_hide_secret(struct pp_smtp_client *c, struct pp_reply *reply);
+
 /* ---- smtp_transaction.c ---- */
 /* Put MAIL into `out`; false when there is no room. */
 bool pp_smtp_say_mail(struct pp_smtp_client *c, struct pp_buf *out);

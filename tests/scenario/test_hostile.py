@@ -1,4 +1,5 @@
 """A smarthost that wears out connections: none is kept for ever, none is opened for nothing."""
+import base64
 import os
 import sys
 import time
@@ -6,7 +7,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from lib import certs
-from lib.case import Case
+from lib.case import PASSWORD, USER, Case
 from lib.submit import Submission
 from lib.together import together
 from smarthost import CLOSE, DELAY, EACH
@@ -93,6 +94,20 @@ class Reread(Case):
         self.arrives(host, 2)
 
 
+class Secrets(Case):
+    def test_a_server_that_repeats_the_login_does_not_get_it_into_the_log(self):
+        def script(stage, session):
+            return b"535 5.7.8 not known: " + session.line + b"\r\n" if stage == "AUTH" else None
+        host = self.smarthost(script=script, mechanisms=("PLAIN",))
+        relay = self.relay(host)
+        self.queue_alert(relay)
+        relay.wait("login_failed", reason="535 5.7.8")
+        answer = base64.b64encode(f"\0{USER}\0{PASSWORD}".encode()).decode()
+        self.assertNotIn(answer[:16], relay.log())
+        host.script = None
+        self.arrives(host)
+
+
 class Processor(Case):
     def busy_ms(self, relay, seconds=1.0):
         def used():
@@ -104,8 +119,8 @@ class Processor(Case):
         return used() - before
 
     def test_waiting_costs_nothing(self):
-        rows = [{"GREETING": DELAY(5)}, {"HANDSHAKE": DELAY(5)}, {"DATA": DELAY(5)},
-                {"BODY": DELAY(5)}, {"MAIL": [b"25", DELAY(5)]}, {"BODY": [b"45", DELAY(5)]}]
+        rows = [{"GREETING": DELAY(3)}, {"HANDSHAKE": DELAY(3)}, {"DATA": DELAY(3)},
+                {"BODY": DELAY(3)}, {"MAIL": [b"25", DELAY(3)]}, {"BODY": [b"45", DELAY(3)]}]
         def row(index, script):
             host = self.smarthost(script=script)
             relay = self.relay(host, name=f"relay{index}", start=False)

@@ -879,7 +879,7 @@ static void test_reply_before_the_dot_left(void **state)
         pp_smtp_client_pump(&w.client, &w.in, &w.out, NOW_MS);
         drain(&w);
         if (split > 0) {
-            assert_true(pp_buf_put(&w.in, "250 ok\r\n" + split, 8 - split));
+            assert_true(pp_buf_put(&w.in, &"250 ok\r\n"[split], 8 - split));
             pp_smtp_client_pump(&w.client, &w.in, &w.out, NOW_MS);
         }
         assert_int_equal(pp_smtp_client_event(&w.client), PP_SMTP_EVENT_CLOSED);
