@@ -16,15 +16,22 @@ void pp_route_up(struct pp_route *route)
 {
     uint32_t lost = route->lost;
     uint32_t lost_id = route->lost_id;
+    pp_time_ms retry_at_ms = lost >= PP_ROUTE_LOST_MAX ? route->retry_at_ms : 0;
 
     pp_route_init(route);
     route->proven = true;
     route->lost = lost;
     route->lost_id = lost_id;
+    /* A login alone does not end the rest that lost messages earned: another connection was on its
+     * way when they were lost. */
+    route->retry_at_ms = retry_at_ms;
 }
 
 void pp_route_served(struct pp_route *route)
 {
+    if (route->lost >= PP_ROUTE_LOST_MAX) {
+        route->retry_at_ms = 0;
+    }
     route->lost = route->lost_id = 0;
 }
 

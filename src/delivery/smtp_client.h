@@ -13,6 +13,8 @@
  * is taken, a NUL or a bare CR within is not; PP_SMTP_REPLY_LINES lines), or bytes that were not
  * asked for (only 421 may come at any time; at STARTTLS not even that), ends the session: LATER,
  * scope PATH.
+ * A reply to the final dot counts only once the dot has left `out`. Text of a reply to AUTH that
+ * repeats the login is left out.
  *
  * error after CLOSED: PP_OK (orderly QUIT), PP_ERR_SYNTAX and PP_ERR_TOO_BIG (unlawful replies),
  * PP_ERR_REFUSED (greeting, EHLO, STARTTLS or RSET refused), PP_ERR_UNSUPPORTED (no STARTTLS, no
