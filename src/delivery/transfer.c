@@ -121,7 +121,7 @@ void pp_transfer_verdict(void *session, uint16_t recipient, enum pp_verdict verd
         add_result(s, index, PP_OUTCOME_FAILED, pp_writer_text(&w));
         break;
     case PP_VERDICT_LATER:
-        s->path_trouble |= scope == PP_SCOPE_PATH;
+        s->path_trouble |= scope == PP_SCOPE_PATH && reply->code != 0;
         /* One record says it for all when the reply is not about a recipient. */
         if (scope == PP_SCOPE_RECIPIENT || !s->later_said) {
             s->later_said |= scope != PP_SCOPE_RECIPIENT;

@@ -201,6 +201,13 @@ static bool finished(void *ctx)
     return pp_smtp_server_finished(&s->server);
 }
 
+static bool waits(void *ctx)
+{
+    const struct pp_intake_session *s = ctx;
+
+    return s->waits_for_ticket;
+}
+
 /* ---- life ---- */
 
 void pp_intake_session_start(struct pp_intake_session *s, struct pp_intake *intake,
@@ -208,7 +215,7 @@ void pp_intake_session_start(struct pp_intake_session *s, struct pp_intake *inta
                              pp_time_ms now_ms)
 {
     const struct pp_config *config = intake->config;
-    const struct pp_machine machine = {s, pump, wants_tls, secured, finished};
+    const struct pp_machine machine = {s, pump, wants_tls, secured, finished, waits};
     const struct pp_server_params params = {
         .hostname_z = config->identity.hostname,
         .size_limit = config->queue.message_limit_bytes,

@@ -283,7 +283,8 @@ static void settle(struct pp_link *l, bool moved, pp_time_ms now_ms)
         pp_link_close(l, PP_OK);
     else if (l->machine.wants_tls(l->machine.ctx))
         start_tls(l, now_ms);
-    else if (l->peer_closed && !moved)
+    else if (l->peer_closed && !moved &&
+             (l->machine.waits == NULL || !l->machine.waits(l->machine.ctx)))
         pp_link_close(l, l->error != PP_OK ? l->error : PP_ERR_CLOSED);
 }
 

@@ -34,6 +34,9 @@ struct pp_machine {
     void (*secured)(void *ctx, pp_time_ms now_ms);
     /* True when all was said: what is in `out` is still sent, then the stream is closed. */
     bool (*finished)(void *ctx);
+    /* May be NULL. True while the machine owes the peer an answer that somebody else decides: a
+     * peer that closed its side is kept until it has that answer. */
+    bool (*waits)(void *ctx);
 };
 
 enum pp_link_state {

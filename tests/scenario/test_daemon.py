@@ -316,6 +316,20 @@ class Sockets(Case):
         for one in idle:
             one.close()
 
+    def test_a_client_that_closes_its_side_behind_the_dot_has_its_answer(self):
+        """`printf ... | nc -N -U submit.sock`"""
+        relay = self.relay(self.smarthost())
+        with socket.socket(socket.AF_UNIX) as one:
+            one.settimeout(10)
+            one.connect(relay.socket)
+            one.sendall(b"EHLO x\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\n"
+                        b"Subject: half\r\n\r\nx\r\n.\r\n")
+            one.shutdown(socket.SHUT_WR)
+            heard = b""
+            while data := one.recv(65536):
+                heard += data
+        self.assertIn(b"\r\n250 2.0.0", heard)
+
     def test_more_connections_than_slots(self):
         relay = self.relay(self.smarthost())
         idle = [socket.socket(socket.AF_UNIX) for _ in range(40)]
