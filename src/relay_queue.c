@@ -316,6 +316,8 @@ enum pp_err pp_message_release(struct pp_relay *r, uint32_t id)
         err = pp_queue_requeue(&r->queue, id);
     }
     if (err == PP_OK) {
+        int64_t wall_s = r->port->wall_s(r->port->ctx);
+        entry->released_s = wall_s == PP_WALL_UNKNOWN ? 0 : (uint32_t)wall_s;
         pp_relay_schedule_entry(r, entry, now(r));
     }
     return err;

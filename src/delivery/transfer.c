@@ -138,12 +138,13 @@ bool pp_transfer_expired(const struct pp_delivery *d, const struct pp_queue_entr
 {
     int64_t now_s = wall_s(d);
     uint64_t limit_ms = d->config->queue.expire_ms;
+    /* Who sends it again by hand wants it tried for as long as a new one. */
+    int64_t since_s = entry->released_s > entry->accepted_s ? entry->released_s : entry->accepted_s;
 
-    if (limit_ms == 0 || now_s == PP_WALL_UNKNOWN || entry->accepted_s == 0 ||
-        now_s < (int64_t)entry->accepted_s) {
+    if (limit_ms == 0 || now_s == PP_WALL_UNKNOWN || entry->accepted_s == 0 || now_s < since_s) {
         return false;
     }
-    return (uint64_t)(now_s - (int64_t)entry->accepted_s) * 1000u >= limit_ms;
+    return (uint64_t)(now_s - since_s) * 1000u >= limit_ms;
 }
 
 /* Every recipient still open fails with `words`. */

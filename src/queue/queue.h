@@ -69,6 +69,8 @@ struct pp_queue_entry {
     uint8_t severity : 3, kind : 1, held : 1, in_use : 1, ended : 1, delivering : 1;
     uint8_t heap_valid;  /* used by schedule */
     uint32_t heap_index; /* used by schedule */
+    uint32_t
+        released_s; /* wall clock when it was last sent again by hand; 0 never since the mount */
 };
 
 enum pp_outcome { PP_OUTCOME_OPEN, PP_OUTCOME_DELIVERED, PP_OUTCOME_FAILED };

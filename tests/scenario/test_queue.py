@@ -173,6 +173,17 @@ class Queue(Case):
         self.assertEqual(len(self.arrives(self.host).recipients), 2)
         self.runner.wait_empty()
 
+    def test_what_expired_and_was_released_has_its_whole_time_again(self):
+        self.runner.conf["queue"]["expire"] = "3s"
+        self.runner.restart()
+        ident = self.queue_alert(self.runner, "-s", "late")
+        self.runner.wait("expired", seconds=12)
+        self.queue_command("release", ident)
+        time.sleep(1.5)  # several looks for expired mail, the smarthost still down
+        self.assertEqual(self.row(ident)["state"], "waiting")
+        self.host.start()
+        self.arrives(self.host)
+
     def test_the_daemon_is_down(self):
         self.runner.stop()
         done = self.runner.run("queue")
