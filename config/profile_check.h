@@ -21,6 +21,15 @@
 #if PP_STORE_CHUNK_BYTES < 256 || PP_STORE_CHUNK_BYTES > 32768
 #error "PP_STORE_CHUNK_BYTES: allowed are 256 to 32768"
 #endif
+#if PP_STORE_SUMMARY_RECORDS < 1 || PP_STORE_SUMMARY_RECORDS > PP_STORE_CHUNK_BYTES / 2
+#error "PP_STORE_SUMMARY_RECORDS: allowed are 1 to half of PP_STORE_CHUNK_BYTES"
+#endif
+#if PP_STORE_RETIRED_MAX < 1 || PP_STORE_RETIRED_MAX > 1000
+#error "PP_STORE_RETIRED_MAX: allowed are 1 to 1000"
+#endif
+#if PP_STORE_CONTINUED_MAX < 1 || PP_STORE_CONTINUED_MAX > 1000
+#error "PP_STORE_CONTINUED_MAX: allowed are 1 to 1000"
+#endif
 #if PP_STORE_STAGE_BYTES < PP_STORE_CHUNK_BYTES + PP_STORE_UNIT_MAX
 #error                                                                                             \
     "PP_STORE_STAGE_BYTES: a whole record must fit; raise it above PP_STORE_CHUNK_BYTES + PP_STORE_UNIT_MAX"

@@ -21,6 +21,15 @@
 /* Payload of one record at the most: a chunk of a message. 256 to 32768; two buffers. */
 #define PP_STORE_CHUNK_BYTES 4096
 
+/* Records of one block that a mount finds without walking the block; 1 to half of
+ * PP_STORE_CHUNK_BYTES; 2 bytes each. A block with more of them is walked. */
+#define PP_STORE_SUMMARY_RECORDS 2048
+/* Blocks of the flash that failed and are known. 1 to 1000; 4 bytes each. */
+#define PP_STORE_RETIRED_MAX 64
+/* Blocks in the log that failed while they were written, and go on in another. 1 to 1000; 12 bytes
+ * each. */
+#define PP_STORE_CONTINUED_MAX 16
+
 /* Connections in from submit.sock. 1 to 64; about 20 KiB each. */
 #define PP_INTAKE_SESSIONS 16
 /* Connections of control.sock. */

@@ -111,7 +111,7 @@ static enum pp_err put_envelope(struct pp_queue *q, struct pp_queue_writer *w,
 /* More than this never fits, however empty the medium is. */
 static uint64_t largest_possible(const struct pp_queue *q)
 {
-    return (uint64_t)q->ring.flash->block_count * pp_queue_block_room(q) / 2;
+    return (uint64_t)pp_ring_good_blocks(&q->ring) * pp_queue_block_room(q) / 2;
 }
 
 static enum pp_err check_room(struct pp_queue *q, uint64_t declared_bytes, uint8_t severity)

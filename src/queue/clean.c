@@ -42,7 +42,7 @@ static uint64_t garbage_blocks(const struct pp_queue *q)
 /* New messages will soon be refused: blocks enough for all that must stay free, and an eighth. */
 static uint32_t blocks_wanted(const struct pp_queue *q)
 {
-    uint32_t eighth = q->ring.flash->block_count / 8;
+    uint32_t eighth = pp_ring_good_blocks(&q->ring) / 8;
     uint32_t kept = pp_queue_blocks_kept(q) + pp_queue_blocks_reserved(q) + 2;
     uint32_t wanted = eighth > 4 ? eighth : 4;
     return kept > wanted ? kept : wanted;
@@ -51,14 +51,18 @@ static uint32_t blocks_wanted(const struct pp_queue *q)
 static bool should_move(struct pp_queue *q)
 {
     uint32_t spare = pp_ring_spare_blocks(&q->ring);
-    uint32_t sixteenth = q->ring.flash->block_count / 16;
+    uint32_t blocks = pp_ring_good_blocks(&q->ring);
+    uint32_t sixteenth = blocks / 16;
     if (q->unindexed || (q->clean.gave_up_blocks != 0 && spare <= q->clean.gave_up_blocks))
         return false;
     if (spare >= q->refused_blocks)
         q->refused_blocks = 0;
     if (spare <= pp_queue_blocks_kept(q) || q->refused_blocks > 0)
         return garbage_blocks(q) >= 1;
-    return spare < blocks_wanted(q) && garbage_blocks(q) >= (sixteenth > 2 ? sixteenth : 2);
+    if (spare < blocks_wanted(q))
+        return garbage_blocks(q) >= (sixteenth > 2 ? sixteenth : 2);
+    /* Ahead of need, where little is in the way: it keeps the log short, and mounts with it. */
+    return spare < blocks / 2 && garbage_blocks(q) > (blocks - spare) / 4 * 3;
 }
 
 static bool lives_here(const struct pp_queue *q, const struct pp_queue_entry *entry)
@@ -284,6 +288,26 @@ static enum step copy_step(struct pp_queue *q, struct budget *budget)
     if (q->clean.commit.lap == 0)
         return copy_next(q, entry, budget);
     return copy_results_next(q, entry, budget);
+}
+
+enum pp_err pp_queue_copy(struct pp_queue *q, struct pp_queue_entry *entry)
+{
+    uint32_t id = entry->id;
+    uint32_t old_bytes = entry->stored_bytes;
+    enum step step = STEP_ON;
+    begin_copy(q, entry);
+    while (q->clean.id != 0 && step == STEP_ON) {
+        struct budget budget = {STEP_RECORDS, STEP_BYTES};
+        step = copy_step(q, &budget);
+    }
+    bool copied = q->clean.id == 0 && pp_queue_find(q, id) == entry;
+    if (q->clean.id != 0)
+        end_copy(q);
+    if (copied)
+        q->garbage_bytes += old_bytes;
+    if (q->ring.failed)
+        return PP_ERR_FLASH;
+    return step == STEP_ON ? PP_OK : PP_ERR_FULL;
 }
 
 /* All that lives in the block must find room at once: until the last has moved nothing is won. */

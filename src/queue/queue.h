@@ -67,8 +67,9 @@ struct pp_queue_entry {
     uint16_t attempts;
     uint16_t content; /* enum pp_content */
     uint8_t severity : 3, kind : 1, held : 1, in_use : 1, ended : 1, delivering : 1;
-    uint8_t heap_valid;  /* used by schedule */
-    uint32_t heap_index; /* used by schedule */
+    uint8_t heap_valid : 1; /* used by schedule */
+    uint8_t twice : 1;      /* used by mount: more than one copy is in flash */
+    uint32_t heap_index;    /* used by schedule */
     uint32_t
         released_s; /* wall clock when it was last sent again by hand; 0 never since the mount */
 };

@@ -22,9 +22,9 @@
  * META, RCPT and DATA are streams: where one record ends and the next begins means nothing.
  * Generation is that of the sync that was to make the record durable (store/ring.h).
  * A message that is moved is written again from META to COMMIT, then one or more RESULT records
- * that tell all that those before told. Of two COMMITs of the same id the earlier one counts while
- * it is whole, for the later one may not have been synced; a later RESULT or STATE replaces all
- * outcomes before; GONE ends the message.
+ * that tell all that those before told. Of two COMMITs of the same id the later one counts when it
+ * was surely synced and is whole, or when the earlier one is not whole; a later RESULT or STATE
+ * replaces all outcomes before; GONE ends the message.
  */
 #ifndef PP_QUEUE_RECORD_H
 #define PP_QUEUE_RECORD_H
@@ -32,14 +32,14 @@
 #include "queue/queue.h"
 
 enum pp_record_type {
-    PP_RECORD_BOOT = 1,
-    PP_RECORD_META,
+    PP_RECORD_META = 1,
     PP_RECORD_RCPT,
     PP_RECORD_DATA,
-    PP_RECORD_COMMIT,
+    PP_RECORD_COMMIT, /* a mount reads records from this type on */
     PP_RECORD_RESULT,
     PP_RECORD_STATE,
-    PP_RECORD_GONE
+    PP_RECORD_GONE,
+    PP_RECORD_BOOT
 };
 
 #define PP_BOOT_BYTES                20u
@@ -60,6 +60,38 @@ void pp_place_put(uint8_t *p, struct pp_place place);
 struct pp_place pp_place_get(const uint8_t *p);
 bool pp_place_equal(struct pp_place a, struct pp_place b);
 bool pp_place_before(struct pp_place a, struct pp_place b);
+
+/* ---- the tail (tail.c) ---- */
+/* What the records say about syncs, newest first: up to `end` nothing is of a later generation. */
+struct pp_queue_generations {
+    struct {
+        uint32_t generation;
+        struct pp_place end;
+    } known[3];
+    uint32_t gone_count; /* ever seen */
+    struct {
+        uint32_t id;
+        struct pp_place place;
+    } gone[64]; /* the last messages that ended, round and round */
+};
+void pp_queue_note_generation(struct pp_queue_generations *g, uint32_t generation,
+                              struct pp_place end);
+void pp_queue_note_gone(struct pp_queue_generations *g, const struct pp_record *record);
+/* Records from here on may not have been synced. */
+struct pp_place pp_queue_tail(const struct pp_queue_generations *g);
+/* Write again what lives from the tail on, and the ends told there, before block `end_lap`. What
+ * finds no room stays as it is. PP_ERR_FLASH. */
+PP_MUST_USE enum pp_err
+pp_queue_rewrite_tail(struct pp_queue *q, const struct pp_queue_generations *g, uint32_t end_lap);
+
+/* ---- mount (replay.c) ---- */
+/* Read all of a message: is it what its COMMIT says? Uses q->scratch. */
+bool pp_queue_is_whole(struct pp_queue *q, const struct pp_queue_entry *entry);
+
+/* ---- cleaning (clean.c) ---- */
+/* Append a message again, whole and with its results. PP_ERR_FULL: it stays where it is. What
+ * cannot be read any more is forgotten and counted as damaged. */
+PP_MUST_USE enum pp_err pp_queue_copy(struct pp_queue *q, struct pp_queue_entry *entry);
 
 /* ---- index (queue.c) ---- */
 uint32_t pp_queue_index(const struct pp_queue *q, const struct pp_queue_entry *entry);

@@ -1,18 +1,18 @@
 /*
  * replay.c - building the index at mount
  *
- * Job:      walk all records in order; COMMIT, RESULT, STATE and GONE say what there is.
- *           Content is read only where it is in doubt.
- * Not here: finding the blocks (store/ring_mount.c).
+ * Job:      read the records in order that blocks list for a mount; COMMIT, RESULT, STATE and GONE
+ *           say what there is. Content is read only where it is in doubt.
+ * Not here: finding the blocks (store/ring_mount.c), which records are in doubt (tail.c).
  *
  * A message may be met twice, when it was moved and the power went before its old block was
- * given back. The earlier copy counts while it is whole: the later one may be torn.
- * Results are taken as they come, whichever copy they were written with. A COMMIT whose META lies
- * before the beginning of the log belongs to a message that was moved or has ended.
+ * given back, or when a mount wrote it again. record.h says which copy counts; for that the
+ * log is read once more, when all of it is known. Results are taken as they come, whichever
+ * copy they were written with. A COMMIT whose META lies before the beginning of the log belongs
+ * to a message that was moved or has ended.
  *
  * What was not synced may have arrived in any order: a COMMIT without all of its content. So
- * messages of the newest two generations are read whole and their CRC is checked; those
- * before were synced.
+ * messages of the tail are read whole and their CRC is checked; those before were synced.
  */
 #include <string.h>
 
@@ -49,7 +49,8 @@ static void init(struct pp_queue *q, const struct pp_queue_limits *limits)
     q->messages_torn = 0;
 }
 
-static void on_boot(struct pp_queue *q, const struct pp_record *record)
+static void on_boot(struct pp_queue *q, struct pp_queue_generations *g,
+                    const struct pp_record *record)
 {
     const uint8_t *p = q->scratch;
     if (record->len != PP_BOOT_BYTES)
@@ -60,7 +61,7 @@ static void on_boot(struct pp_queue *q, const struct pp_record *record)
     if (pp_le32_get(p + 4) > q->next_id)
         q->next_id = pp_le32_get(p + 4);
     q->device = pp_le64_get(p + 8);
-    pp_ring_resume(&q->ring, pp_le32_get(p + 16));
+    pp_queue_note_generation(g, pp_le32_get(p + 16), record->next);
 }
 
 /* No more than the stretch of the log that it spans, whatever the record says. */
@@ -104,8 +105,7 @@ static void count_addresses(struct address_count *a, const uint8_t *bytes, uint3
     }
 }
 
-/* Read all of a message: is it what its COMMIT says? */
-static bool is_whole(struct pp_queue *q, const struct pp_queue_entry *entry)
+bool pp_queue_is_whole(struct pp_queue *q, const struct pp_queue_entry *entry)
 {
     struct pp_place place = entry->first;
     struct address_count addresses = {0, 0, 0, 0};
@@ -147,18 +147,8 @@ static void take_commit(struct pp_queue *q, struct pp_queue_entry *entry, struct
     entry->stored_bytes = bounded_bytes(q, pp_le32_get(p + 28), entry->first, place);
 }
 
-/* A message is met again. */
-static void on_copy(struct pp_queue *q, struct pp_queue_entry *entry,
-                    const struct pp_record *record)
-{
-    struct pp_record again;
-    if (is_whole(q, entry))
-        return;
-    if (pp_ring_read(&q->ring, record->place, &again, q->scratch, sizeof(q->scratch)) == PP_OK)
-        take_commit(q, entry, record->place);
-}
-
-static void on_commit(struct pp_queue *q, const struct pp_record *record)
+static void on_commit(struct pp_queue *q, struct pp_queue_generations *g,
+                      const struct pp_record *record)
 {
     const uint8_t *p = q->scratch;
     struct pp_place first = pp_place_get(p);
@@ -166,11 +156,11 @@ static void on_commit(struct pp_queue *q, const struct pp_record *record)
     struct pp_queue_entry *entry = pp_queue_find(q, record->id);
     if (record->len != PP_COMMIT_BYTES || record->id == 0)
         return;
-    pp_ring_resume(&q->ring, pp_le32_get(p + 32));
+    pp_queue_note_generation(g, pp_le32_get(p + 32), record->next);
     if (recipients == 0 || first.lap < q->ring.oldest_lap || !pp_place_before(first, record->place))
         return;
     if (entry != NULL) {
-        on_copy(q, entry, record);
+        entry->twice = 1;
         return;
     }
     entry = recipients <= PP_RECIPIENTS_MAX ? pp_queue_take_entry(q) : NULL;
@@ -195,8 +185,10 @@ static void on_result(struct pp_queue *q, const struct pp_record *record)
     entry->stored_bytes += pp_ring_record_bytes(record->len);
 }
 
-static void on_gone(struct pp_queue *q, const struct pp_record *record)
+static void on_gone(struct pp_queue *q, struct pp_queue_generations *g,
+                    const struct pp_record *record)
 {
+    pp_queue_note_gone(g, record);
     struct pp_queue_entry *entry = pp_queue_find(q, record->id);
     if (entry == NULL)
         return;
@@ -204,12 +196,11 @@ static void on_gone(struct pp_queue *q, const struct pp_record *record)
     pp_queue_give_entry(q, entry);
 }
 
-static void on_record(struct pp_queue *q, struct pp_record *record)
+static void on_record(struct pp_queue *q, struct pp_queue_generations *g, struct pp_record *record)
 {
     if (record->id >= q->next_id)
         q->next_id = record->id + 1;
-    if (record->type == PP_RECORD_META || record->type == PP_RECORD_RCPT ||
-        record->type == PP_RECORD_DATA)
+    if (record->type < PP_RECORD_COMMIT)
         return;
     if (pp_ring_read(&q->ring, record->place, record, q->scratch, sizeof(q->scratch)) != PP_OK) {
         q->ring.report.records_damaged++;
@@ -217,45 +208,103 @@ static void on_record(struct pp_queue *q, struct pp_record *record)
     }
     switch (record->type) {
     case PP_RECORD_BOOT:
-        on_boot(q, record);
+        on_boot(q, g, record);
         break;
     case PP_RECORD_COMMIT:
-        on_commit(q, record);
+        on_commit(q, g, record);
         break;
     case PP_RECORD_RESULT:
     case PP_RECORD_STATE:
         on_result(q, record);
         break;
     case PP_RECORD_GONE:
-        on_gone(q, record);
+        on_gone(q, g, record);
         break;
     default: /* nobody writes these */
         break;
     }
 }
 
-/* ---- what lives ---- */
-
-/* True when no later record proves that this message was synced. */
-static bool is_newest(struct pp_queue *q, const struct pp_queue_entry *entry)
+static bool any_twice(struct pp_queue *q)
 {
-    struct pp_record record;
-    if (pp_ring_read(&q->ring, entry->commit, &record, q->scratch, sizeof(q->scratch)) != PP_OK)
-        return true;
-    return q->ring.generation - pp_le32_get(q->scratch + 32) <= 1;
+    struct pp_queue_entry *entry;
+    uint32_t cursor = 0;
+    while ((entry = pp_queue_next(q, &cursor)) != NULL) {
+        if (entry->twice)
+            return true;
+    }
+    return false;
 }
 
+/* All records that count, in order. True when a message was met twice. */
+static bool read_log(struct pp_queue *q, struct pp_queue_generations *g)
+{
+    struct pp_ring_cursor cursor = {0};
+    struct pp_record record;
+    uint32_t lap = 0;
+    while (pp_ring_walk_listed(&q->ring, &cursor, &record) == PP_OK) {
+        if (cursor.place.lap != lap) {
+            lap = cursor.place.lap;
+            pp_queue_note_generation(g, cursor.generation, (struct pp_place){lap, 0});
+        }
+        on_record(q, g, &record);
+    }
+    if (cursor.highest_id >= q->next_id)
+        q->next_id = cursor.highest_id + 1;
+    if (g->known[0].generation > 0)
+        pp_ring_resume(&q->ring, g->known[0].generation);
+    return any_twice(q);
+}
+
+/* ---- copies ---- */
+
+/* A later copy of a message: is it the one that counts? */
+static void on_copy(struct pp_queue *q, struct pp_queue_entry *entry, struct pp_place place,
+                    struct pp_place tail)
+{
+    struct pp_queue_entry copy = *entry;
+    take_commit(q, &copy, place);
+    if (copy.first.lap < q->ring.oldest_lap || !pp_place_before(copy.first, place))
+        return;
+    if (!pp_queue_is_whole(q, &copy))
+        return;
+    if (!pp_place_before(place, tail) && pp_queue_is_whole(q, entry))
+        return;
+    /* What results took was added to the first copy's. */
+    if (copy.stored_bytes < entry->stored_bytes)
+        copy.stored_bytes = entry->stored_bytes;
+    *entry = copy;
+}
+
+static void choose_copies(struct pp_queue *q, struct pp_place tail)
+{
+    struct pp_ring_cursor cursor = {0};
+    struct pp_record record;
+    while (pp_ring_walk_listed(&q->ring, &cursor, &record) == PP_OK) {
+        struct pp_queue_entry *entry =
+            record.type == PP_RECORD_COMMIT ? pp_queue_find(q, record.id) : NULL;
+        if (entry == NULL || !entry->twice || !pp_place_before(entry->commit, record.place))
+            continue;
+        if (pp_ring_read(&q->ring, record.place, &record, q->scratch, sizeof(q->scratch)) ==
+                PP_OK &&
+            record.len == PP_COMMIT_BYTES)
+            on_copy(q, entry, record.place, tail);
+    }
+}
+
+/* ---- what lives ---- */
+
 /* What lives must have its envelope, and all of its content where that is in doubt. */
-static void check_living(struct pp_queue *q)
+static void check_living(struct pp_queue *q, struct pp_place tail)
 {
     struct pp_queue_entry *entry;
     uint32_t cursor = 0;
     uint64_t living = 0;
     uint64_t used = (uint64_t)(q->ring.next_lap - q->ring.oldest_lap) * pp_queue_block_room(q);
     while ((entry = pp_queue_next(q, &cursor)) != NULL) {
-        bool newest = is_newest(q, entry);
+        bool newest = !pp_place_before(entry->commit, tail);
         pp_queue_group_add(q, entry->first.lap, entry->stored_bytes);
-        if (newest ? is_whole(q, entry) : has_envelope(q, entry)) {
+        if (newest ? pp_queue_is_whole(q, entry) : has_envelope(q, entry)) {
             living += entry->stored_bytes;
             continue;
         }
@@ -285,20 +334,35 @@ static enum pp_err begin_boot(struct pp_queue *q)
     return err == PP_ERR_FULL ? PP_OK : err;
 }
 
+/* The log is read: find out what of it counts, and make sure of its end. */
+static enum pp_err settle(struct pp_queue *q, const struct pp_queue_generations *g, bool twice)
+{
+    struct pp_place tail = pp_queue_tail(g);
+    uint32_t end_lap = q->ring.next_lap;
+    if (twice)
+        choose_copies(q, tail);
+    check_living(q, tail);
+    enum pp_err err = q->unindexed ? PP_OK : pp_queue_rewrite_tail(q, g, end_lap);
+    if (err == PP_OK)
+        err = begin_boot(q);
+    /* Nothing is given back before that is durable. */
+    memset(&q->clean, 0, sizeof(q->clean));
+    q->clean.copied = q->ring.unsynced;
+    q->clean.generation = q->ring.generation;
+    return err;
+}
+
 enum pp_err pp_queue_mount(struct pp_queue *q, const struct pp_flash *flash,
                            const struct pp_queue_limits *limits)
 {
-    struct pp_place place = {0, 0};
-    struct pp_record record;
+    struct pp_queue_generations generations;
     enum pp_err err = pp_ring_mount(&q->ring, flash);
+    memset(&generations, 0, sizeof(generations));
     init(q, limits);
     if (err == PP_OK)
         err = pp_table_init(&q->by_id, q->by_id_memory, sizeof(q->by_id_memory), PP_QUEUE_MESSAGES,
                             PP_QUEUE_BUCKETS);
     if (err != PP_OK)
         return err;
-    while (pp_ring_walk(&q->ring, &place, &record) == PP_OK)
-        on_record(q, &record);
-    check_living(q);
-    return begin_boot(q);
+    return settle(q, &generations, read_log(q, &generations));
 }

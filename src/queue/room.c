@@ -26,10 +26,10 @@ uint32_t pp_queue_blocks_for(const struct pp_queue *q, uint64_t bytes)
 
 static uint32_t kept_for(const struct pp_queue *q, uint64_t group_bytes)
 {
-    uint32_t quarter = q->ring.flash->block_count / 4;
+    uint32_t quarter = pp_ring_good_blocks(&q->ring) / 4;
     uint32_t spare = quarter < PP_QUEUE_SPARE_BLOCKS ? quarter : PP_QUEUE_SPARE_BLOCKS;
     uint32_t blocks = pp_queue_blocks_for(q, group_bytes);
-    uint32_t eighth = q->ring.flash->block_count / 8;
+    uint32_t eighth = pp_ring_good_blocks(&q->ring) / 8;
     return blocks + (blocks < eighth ? blocks : eighth) + spare;
 }
 
@@ -61,7 +61,7 @@ uint64_t pp_queue_free_bytes(const struct pp_queue *q)
 
 uint32_t pp_queue_blocks_reserved(const struct pp_queue *q)
 {
-    return (uint32_t)((uint64_t)q->ring.flash->block_count * q->limits.reserve_percent / 100);
+    return (uint32_t)((uint64_t)pp_ring_good_blocks(&q->ring) * q->limits.reserve_percent / 100);
 }
 
 bool pp_queue_admits(struct pp_queue *q, uint32_t lap, uint64_t need, uint8_t severity)

@@ -1,5 +1,5 @@
 /*
- * ring_format.c - the bytes of the ring on the medium, version 1
+ * ring_format.c - the bytes of the ring on the medium, version 2
  *
  * Job:      encode and decode block headers and record headers.
  * Not here: where they lie and when they are written (ring.c).
@@ -11,8 +11,11 @@
 #include "base/bytes.h"
 #include "base/crc32c.h"
 
-#define VERSION     1
 #define RECORD_MARK 0xC3
+/* The header in two parts, each with its CRC behind it. */
+#define FIRST_BYTES   32u
+#define SECOND_OFFSET 36u
+#define SECOND_BYTES  20u
 
 const uint8_t pp_ring_magic[PP_RING_MAGIC_BYTES] = {'P', 'i', 'n', 'Q'};
 
@@ -20,7 +23,7 @@ void pp_ring_block_encode(const struct pp_flash *flash, const struct pp_ring_blo
                           uint8_t out[PP_RING_BLOCK_HEADER_BYTES])
 {
     memcpy(out, pp_ring_magic, PP_RING_MAGIC_BYTES);
-    out[4] = VERSION;
+    out[4] = PP_RING_VERSION;
     out[5] = flash->erased_value;
     pp_le16_put(out + 6, (uint16_t)flash->program_unit_bytes);
     pp_le32_put(out + 8, flash->block_bytes);
@@ -29,7 +32,26 @@ void pp_ring_block_encode(const struct pp_flash *flash, const struct pp_ring_blo
     pp_le32_put(out + 20, block->erases);
     pp_le32_put(out + 24, block->oldest_lap);
     pp_le32_put(out + 28, block->salt);
-    pp_le32_put(out + 32, pp_crc32c(0, out, 32));
+    pp_le32_put(out + FIRST_BYTES, pp_crc32c(0, out, FIRST_BYTES));
+    pp_le32_put(out + 36, block->stands_for);
+    pp_le32_put(out + 40, block->from);
+    pp_le32_put(out + 44, block->generation);
+    pp_le32_put(out + 48, block->summary_offset);
+    pp_le32_put(out + 52, block->retired_lap);
+    pp_le32_put(out + SECOND_OFFSET + SECOND_BYTES,
+                pp_crc32c(0, out + SECOND_OFFSET, SECOND_BYTES));
+}
+
+static bool is_consistent(const struct pp_flash *flash, uint32_t number,
+                          const struct pp_ring_block *block)
+{
+    if (block->lap == 0 || block->lap == UINT32_MAX ||
+        (block->lap - 1) % flash->block_count != number)
+        return false;
+    if (block->oldest_lap == 0 || block->oldest_lap > block->lap)
+        return false;
+    return block->stands_for < block->lap && block->from < flash->block_bytes &&
+           block->from % 4 == 0;
 }
 
 enum pp_ring_header pp_ring_block_decode(const struct pp_flash *flash, uint32_t number,
@@ -37,22 +59,26 @@ enum pp_ring_header pp_ring_block_decode(const struct pp_flash *flash, uint32_t 
                                          struct pp_ring_block *block)
 {
     if (memcmp(bytes, pp_ring_magic, PP_RING_MAGIC_BYTES) != 0 ||
-        pp_le32_get(bytes + 32) != pp_crc32c(0, bytes, 32))
+        pp_le32_get(bytes + FIRST_BYTES) != pp_crc32c(0, bytes, FIRST_BYTES))
         return PP_RING_HEADER_BAD;
-    if (bytes[4] != VERSION || bytes[5] != flash->erased_value ||
+    if (bytes[4] != PP_RING_VERSION || bytes[5] != flash->erased_value ||
         pp_le16_get(bytes + 6) != flash->program_unit_bytes ||
         pp_le32_get(bytes + 8) != flash->block_bytes ||
         pp_le32_get(bytes + 12) != flash->block_count)
         return PP_RING_HEADER_OTHER;
+    if (pp_le32_get(bytes + SECOND_OFFSET + SECOND_BYTES) !=
+        pp_crc32c(0, bytes + SECOND_OFFSET, SECOND_BYTES))
+        return PP_RING_HEADER_BAD;
     block->lap = pp_le32_get(bytes + 16);
     block->erases = pp_le32_get(bytes + 20);
     block->oldest_lap = pp_le32_get(bytes + 24);
     block->salt = pp_le32_get(bytes + 28);
-    if (block->lap == 0 || block->lap == UINT32_MAX ||
-        (block->lap - 1) % flash->block_count != number || block->oldest_lap == 0 ||
-        block->oldest_lap > block->lap)
-        return PP_RING_HEADER_BAD;
-    return PP_RING_HEADER_GOOD;
+    block->stands_for = pp_le32_get(bytes + 36);
+    block->from = pp_le32_get(bytes + 40);
+    block->generation = pp_le32_get(bytes + 44);
+    block->summary_offset = pp_le32_get(bytes + 48);
+    block->retired_lap = pp_le32_get(bytes + 52);
+    return is_consistent(flash, number, block) ? PP_RING_HEADER_GOOD : PP_RING_HEADER_BAD;
 }
 
 uint32_t pp_ring_seed(uint32_t lap, uint32_t salt)

@@ -1,8 +1,9 @@
 /*
  * ring_mount.c - finding the log on a medium
  *
- * Job:      tell our blocks from blank, torn and foreign ones, and put them in order.
- * Not here: records (ring_read.c), but for the one that says where the log begins.
+ * Job:      tell our blocks from blank, torn and foreign ones, and put them in order; learn which
+ *           are retired.
+ * Not here: records (ring_walk.c), but for the ring's own.
  *
  * Block number (lap - 1) % count holds lap, so the newest lap gives each block its expected
  * one: a block with another lap is what an unsynced erase left behind, and is not read.
@@ -10,7 +11,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
-#include "store/ring_format.h"
+#include "store/ring_private.h"
 
 #define BLOCK_BYTES_MIN 512u /* and not less than four units */
 #define BLOCK_BYTES_MAX (16u * 1024 * 1024)
@@ -90,22 +91,30 @@ static enum pp_err is_blank(const struct pp_flash *flash, uint64_t address, uint
     return PP_OK;
 }
 
-/* No header of ours anywhere: PP_OK when nobody else's data is there either. */
-static enum pp_err check_blank(const struct pp_flash *flash)
+/* How many bytes at a block's start may be the first header, cut off while it was written. */
+static enum pp_err torn_header_bytes(const struct pp_flash *flash, uint32_t number, uint32_t *len)
 {
     uint8_t bytes[PP_RING_BLOCK_HEADER_BYTES];
     uint32_t unit = flash->program_unit_bytes;
-    uint32_t first = (PP_RING_BLOCK_HEADER_BYTES + unit - 1) / unit * unit;
-    if (!read_header(flash, 0, bytes))
+    if (!read_header(flash, number, bytes))
         return PP_ERR_FLASH;
-    if (!is_torn_magic(flash->erased_value, bytes))
-        first = 0;
+    *len = 0;
+    if (is_torn_magic(flash->erased_value, bytes))
+        *len = (PP_RING_BLOCK_HEADER_BYTES + unit - 1) / unit * unit;
+    return PP_OK;
+}
+
+/* No header of ours anywhere: PP_OK when nobody else's data is there either. */
+static enum pp_err check_blank(const struct pp_flash *flash)
+{
     for (uint32_t number = 0; number < flash->block_count; number++) {
         uint64_t address = (uint64_t)number * flash->block_bytes;
-        uint32_t skip = number == 0 ? first : 0;
         uint32_t len = address < SEARCH_BYTES ? flash->block_bytes : BLOCK_BYTES_MIN;
+        uint32_t skip;
         bool blank = true;
-        enum pp_err err = len > skip ? is_blank(flash, address + skip, len - skip, &blank) : PP_OK;
+        enum pp_err err = torn_header_bytes(flash, number, &skip);
+        if (err == PP_OK && len > skip)
+            err = is_blank(flash, address + skip, len - skip, &blank);
         if (err != PP_OK)
             return err;
         if (!blank)
@@ -114,45 +123,96 @@ static enum pp_err check_blank(const struct pp_flash *flash)
     return PP_OK;
 }
 
-/* Count the blocks of the log and set oldest_lap to the first that is there. */
-static void find_oldest(struct pp_ring *ring, uint32_t newest_lap, uint32_t from_lap)
+/* ---- the log ---- */
+
+/* Blocks of the log that continue others. */
+static void find_continued(struct pp_ring *ring, uint32_t newest_lap)
 {
-    const struct pp_flash *flash = ring->flash;
-    uint32_t span = newest_lap < flash->block_count ? newest_lap : flash->block_count;
-    uint32_t lap = newest_lap - span + 1;
-    ring->oldest_lap = newest_lap;
-    for (lap = lap > from_lap ? lap : from_lap; lap <= newest_lap; lap++) {
-        uint8_t bytes[PP_RING_BLOCK_HEADER_BYTES];
+    for (uint32_t lap = ring->oldest_lap; lap <= newest_lap; lap++) {
         struct pp_ring_block block;
-        uint32_t number = (lap - 1) % flash->block_count;
-        if (read_header(flash, number, bytes) &&
-            pp_ring_block_decode(flash, number, bytes, &block) == PP_RING_HEADER_GOOD &&
-            block.lap == lap) {
+        if (pp_ring_header_of(ring, lap, &block) && block.stands_for >= ring->oldest_lap)
+            (void)pp_ring_note_continued(ring, block.stands_for, block.from, lap);
+    }
+}
+
+static void take_retired(struct pp_ring *ring, const struct pp_record *record,
+                         const uint8_t *payload)
+{
+    struct pp_ring_retired *retired = &ring->retired;
+    retired->count = 0;
+    for (uint32_t i = 0; i < record->len / 4u; i++) {
+        uint32_t block = pp_le32_get(payload + 4 * i);
+        if (block < ring->flash->block_count)
+            pp_ring_retire(ring, block);
+    }
+    retired->lap = record->place.lap;
+    retired->noted = true;
+}
+
+/* What the ring wrote for itself into a block. */
+static void read_notes(struct pp_ring *ring, uint32_t lap, uint32_t newest_lap)
+{
+    struct pp_place place = {lap, 0};
+    struct pp_record record;
+    struct pp_ring_report report = ring->report;
+    uint8_t payload[PP_STORE_RETIRED_MAX * 4];
+    while (pp_ring_walk_block(ring, &place, &record) == PP_OK) {
+        if (record.type < PP_RING_TYPE_RETIRED ||
+            pp_ring_read(ring, record.place, &record, payload, sizeof(payload)) != PP_OK)
+            continue;
+        if (record.type == PP_RING_TYPE_RETIRED) {
+            take_retired(ring, &record, payload);
+        } else if (record.len == PP_RING_OLDEST_BYTES) {
+            uint32_t oldest = pp_le32_get(payload);
+            if (oldest > ring->oldest_lap && oldest <= newest_lap)
+                ring->oldest_lap = oldest;
+        }
+    }
+    ring->report = report; /* what is damaged there is counted when the log is walked */
+}
+
+/* The list of retired blocks may lie in a block that was given back, but not erased. */
+static void read_retired(struct pp_ring *ring, uint32_t lap)
+{
+    uint32_t oldest_lap = ring->oldest_lap;
+    if (lap == 0 || lap >= ring->next_lap || ring->next_lap - lap > ring->flash->block_count)
+        return;
+    ring->oldest_lap = lap;
+    read_notes(ring, lap, 0);
+    ring->oldest_lap = oldest_lap;
+}
+
+/* Count the blocks of the log and set oldest_lap to the first that is there. */
+static void count_blocks(struct pp_ring *ring, uint32_t newest_lap)
+{
+    uint32_t from_lap = ring->oldest_lap;
+    ring->oldest_lap = newest_lap;
+    for (uint32_t lap = from_lap; lap <= newest_lap; lap++) {
+        struct pp_ring_block block;
+        if (pp_ring_header_of(ring, lap, &block)) {
             if (lap < ring->oldest_lap)
                 ring->oldest_lap = lap;
             ring->report.blocks_used++;
-        } else {
+        } else if (!pp_ring_is_retired(ring, pp_ring_block_of(ring, lap))) {
             ring->report.blocks_bad_header++;
         }
     }
 }
 
-/* The newest block may say that the log begins later than the block's own header does. */
-static void read_noted_oldest(struct pp_ring *ring, uint32_t newest_lap)
+static void find_log(struct pp_ring *ring, const struct pp_ring_block *newest)
 {
-    struct pp_place place = {newest_lap, 0};
-    struct pp_record record;
-    struct pp_ring_report report = ring->report;
-    uint8_t payload[4];
-    while (pp_ring_walk_block(ring, &place, &record) == PP_OK) {
-        if (record.type != PP_RING_TYPE_OLDEST || record.len != sizeof(payload) ||
-            pp_ring_read(ring, record.place, &record, payload, sizeof(payload)) != PP_OK)
-            continue;
-        uint32_t lap = pp_le32_get(payload);
-        if (lap > ring->oldest_lap && lap <= newest_lap)
-            ring->oldest_lap = lap;
-    }
-    ring->report = report; /* what is damaged there is counted when the log is walked */
+    const struct pp_flash *flash = ring->flash;
+    uint32_t span = newest->lap < flash->block_count ? newest->lap : flash->block_count;
+    uint32_t first = newest->lap - span + 1;
+    ring->next_lap = newest->lap + 1;
+    ring->erases = newest->erases;
+    ring->salt = newest->salt;
+    ring->oldest_lap = newest->oldest_lap > first ? newest->oldest_lap : first;
+    find_continued(ring, newest->lap);
+    read_retired(ring, newest->retired_lap);
+    read_notes(ring, newest->stands_for != 0 ? newest->stands_for : newest->lap, newest->lap);
+    count_blocks(ring, newest->lap);
+    ring->unsynced = false;
 }
 
 enum pp_err pp_ring_mount(struct pp_ring *ring, const struct pp_flash *flash)
@@ -170,12 +230,7 @@ enum pp_err pp_ring_mount(struct pp_ring *ring, const struct pp_flash *flash)
         ring->virgin = true;
         err = check_blank(flash);
     } else if (err == PP_OK) {
-        ring->next_lap = newest.lap + 1;
-        ring->erases = newest.erases;
-        ring->salt = newest.salt;
-        ring->oldest_lap = newest.oldest_lap;
-        read_noted_oldest(ring, newest.lap);
-        find_oldest(ring, newest.lap, ring->oldest_lap);
+        find_log(ring, &newest);
     }
     ring->noted_oldest = ring->oldest_lap;
     ring->synced_oldest = ring->oldest_lap;

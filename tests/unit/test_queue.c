@@ -483,7 +483,7 @@ static void damage_stays_where_it_is(void **state)
                 whole += model_is_whole(&m.messages[i]);
         }
         /* A byte belongs to one message, a block header to those with a record in the block. */
-        bool in_header = at % 1024 < 36;
+        bool in_header = at % 1024 < PP_RING_BLOCK_HEADER_BYTES;
         assert_true(whole >= (in_header ? 2u : 4u));
         assert_true(back <= 1);
     }

@@ -1,0 +1,159 @@
+/*
+ * tail.c - the end of the log, written again at mount
+ *
+ * Job:      tell which records may not have been synced when the power went, and write again
+ *           what they say that still counts.
+ * Not here: replaying the log (replay.c), copying a message (clean.c).
+ *
+ * A program that the power cut off leaves bits that read well today and otherwise tomorrow. What
+ * was not synced is promised to nobody; but once this mount has shown it, it is to stay. So
+ * messages that came in there are copied, results and ends are said once more, and the first
+ * sync makes that durable. Nothing is given back before (clean.c).
+ *
+ * A record of generation n was appended after sync n - 1 was begun, and that after sync n - 2
+ * was done: so from the newest generation on record, all but the last two are durable.
+ */
+#include "base/bytes.h"
+#include "queue/record.h"
+
+#define KNOWN 3u
+#define GONE  64u
+
+void pp_queue_note_generation(struct pp_queue_generations *g, uint32_t generation,
+                              struct pp_place end)
+{
+    if (generation > g->known[0].generation) {
+        for (unsigned i = KNOWN - 1; i > 0; i--)
+            g->known[i] = g->known[i - 1];
+        g->known[0].generation = generation;
+    }
+    if (generation == g->known[0].generation)
+        g->known[0].end = end;
+}
+
+void pp_queue_note_gone(struct pp_queue_generations *g, const struct pp_record *record)
+{
+    g->gone[g->gone_count % GONE].id = record->id;
+    g->gone[g->gone_count % GONE].place = record->place;
+    g->gone_count++;
+}
+
+struct pp_place pp_queue_tail(const struct pp_queue_generations *g)
+{
+    for (unsigned i = 1; i < KNOWN; i++) {
+        if (g->known[i].generation + 2 <= g->known[0].generation)
+            return g->known[i].end;
+    }
+    return (struct pp_place){0, 0};
+}
+
+/* Ends are said again from memory: the records may already read otherwise. */
+static enum pp_err rewrite_ends(struct pp_queue *q, const struct pp_queue_generations *g,
+                                struct pp_place tail)
+{
+    uint32_t count = g->gone_count < GONE ? g->gone_count : GONE;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct pp_queue_entry entry = {.id = g->gone[i].id};
+        if (pp_place_before(g->gone[i].place, tail) || pp_queue_find(q, entry.id) != NULL ||
+            pp_queue_is_short(q))
+            continue;
+        enum pp_err err = pp_queue_append_gone(q, &entry);
+        if (err != PP_OK)
+            return err == PP_ERR_FLASH ? err : PP_OK;
+    }
+    return PP_OK;
+}
+
+/* A newest result that does not read any more: the one before it counts. */
+static void step_back(struct pp_queue *q, struct pp_queue_entry *entry)
+{
+    struct pp_place place = {0, 0};
+    struct pp_record record;
+    struct pp_place bad = entry->last_result;
+    entry->last_result = (struct pp_place){0, 0};
+    entry->open_count = entry->recipient_count;
+    entry->failed_count = 0;
+    entry->attempts = 0;
+    entry->held = 0;
+    while (pp_ring_walk(&q->ring, &place, &record) == PP_OK && pp_place_before(record.place, bad)) {
+        if (record.id == entry->id &&
+            (record.type == PP_RECORD_RESULT || record.type == PP_RECORD_STATE) &&
+            pp_ring_read(&q->ring, record.place, &record, q->scratch, sizeof(q->scratch)) ==
+                PP_OK &&
+            pp_queue_state_apply(entry, q->scratch, record.len))
+            entry->last_result = record.place;
+    }
+}
+
+/* Make sure of each message's newest result while nothing is appended yet. */
+static void check_results(struct pp_queue *q, struct pp_place tail)
+{
+    struct pp_queue_entry *entry;
+    struct pp_queue_state state;
+    uint32_t cursor = 0;
+    while ((entry = pp_queue_next(q, &cursor)) != NULL) {
+        while (entry->last_result.lap != 0 && !pp_place_before(entry->last_result, tail) &&
+               pp_queue_state_load(q, entry, &state) != PP_OK)
+            step_back(q, entry);
+    }
+}
+
+static enum pp_err rewrite_result(struct pp_queue *q, struct pp_queue_entry *entry)
+{
+    struct pp_record record;
+    struct pp_place place;
+    if (pp_queue_is_short(q) || pp_ring_read(&q->ring, entry->last_result, &record, q->scratch,
+                                             sizeof(q->scratch)) != PP_OK)
+        return PP_OK;
+    enum pp_err err =
+        pp_ring_append(&q->ring, record.type, entry->id, q->scratch, record.len, &place);
+    if (err != PP_OK)
+        return err == PP_ERR_FLASH ? err : PP_OK;
+    uint32_t bytes = pp_ring_record_bytes(record.len);
+    entry->last_result = place;
+    entry->stored_bytes += bytes;
+    q->garbage_bytes += bytes;
+    pp_queue_group_add(q, entry->first.lap, bytes);
+    return PP_OK;
+}
+
+static enum pp_err rewrite_message(struct pp_queue *q, struct pp_queue_entry *entry)
+{
+    uint32_t id = entry->id;
+    uint32_t damaged = q->messages_damaged;
+    if (!pp_queue_admits(q, 0, entry->stored_bytes, PP_SEVERITY_CRITICAL))
+        return PP_OK;
+    enum pp_err err = pp_queue_copy(q, entry);
+    if (err != PP_OK)
+        return err == PP_ERR_FLASH ? err : PP_OK;
+    if (pp_queue_find(q, id) == entry && !pp_queue_is_whole(q, entry)) {
+        pp_queue_forget(q, entry);
+        q->messages_damaged++;
+    }
+    if (q->messages_damaged == damaged)
+        return PP_OK;
+    /* It read well a moment ago, but was never surely there. */
+    const struct pp_queue_entry gone = {.id = id};
+    q->messages_damaged = damaged;
+    q->messages_torn++;
+    err = pp_queue_append_gone(q, &gone);
+    return err == PP_ERR_FLASH ? err : PP_OK;
+}
+
+enum pp_err pp_queue_rewrite_tail(struct pp_queue *q, const struct pp_queue_generations *g,
+                                  uint32_t end_lap)
+{
+    struct pp_place tail = pp_queue_tail(g);
+    struct pp_queue_entry *entry;
+    uint32_t cursor = 0;
+    check_results(q, tail);
+    enum pp_err err = rewrite_ends(q, g, tail);
+    while (err == PP_OK && (entry = pp_queue_next(q, &cursor)) != NULL) {
+        if (entry->commit.lap < end_lap && !pp_place_before(entry->commit, tail))
+            err = rewrite_message(q, entry);
+        else if (entry->last_result.lap != 0 && entry->last_result.lap < end_lap &&
+                 !pp_place_before(entry->last_result, tail))
+            err = rewrite_result(q, entry);
+    }
+    return err;
+}
