@@ -7,7 +7,9 @@
  *
  * A message lives in the block where its META is; it is moved whole, with one set of RESULT
  * records in place of all before. It may end or get results meanwhile: each step looks again.
- * The copy counts from its last record on; before a sync made it durable the block is kept.
+ * The copy counts from its last record on. A block is given back only when all is durable that
+ * made it empty, copies and ends of messages: whatever arrives of what was written later, "the log
+ * begins behind it" is true.
  *
  * Moving stops by itself: it needs garbage to win, and each block given back takes something
  * off the account of garbage, even where that was estimated too high.
@@ -103,8 +105,6 @@ static enum step give_up(struct pp_queue *q)
 
 static void note_copied(struct pp_queue *q, uint32_t bytes)
 {
-    q->clean.copied = true;
-    q->clean.generation = q->ring.generation;
     q->clean.stored_bytes += bytes;
     q->clean.moved_bytes += bytes;
 }
@@ -356,12 +356,7 @@ static enum pp_err keep_boot(struct pp_queue *q)
 {
     if (q->boot_lap == 0 || q->boot_lap > q->clean.lap)
         return PP_OK;
-    enum pp_err err = pp_queue_append_boot(q);
-    if (err == PP_OK) {
-        q->clean.copied = true;
-        q->clean.generation = q->ring.generation;
-    }
-    return err;
+    return pp_queue_append_boot(q);
 }
 
 static enum step drop_block(struct pp_queue *q)
@@ -369,7 +364,11 @@ static enum step drop_block(struct pp_queue *q)
     struct pp_queue_clean *c = &q->clean;
     if (keep_boot(q) != PP_OK)
         return STEP_IDLE;
-    if (c->copied && !pp_ring_is_durable(&q->ring, c->generation)) {
+    if (!c->emptied) {
+        c->emptied = true;
+        c->generation = q->ring.appended_generation;
+    }
+    if (!pp_ring_is_durable(&q->ring, c->generation)) {
         q->sync_wanted = true;
         return STEP_WAIT;
     }
@@ -417,9 +416,12 @@ static enum step clean_step(struct pp_queue *q, struct budget *budget)
         return copy_step(q, budget);
     while (c->cursor < q->entry_high_water && !lives_here(q, &q->entries[c->cursor]))
         c->cursor++;
-    if (c->cursor < q->entry_high_water)
+    if (c->cursor < q->entry_high_water) {
+        c->emptied = false;
         return move_entry(q, &q->entries[c->cursor]);
+    }
     if (has_writers(q)) {
+        c->emptied = false;
         c->cursor = 0;
         return STEP_IDLE;
     }

@@ -124,8 +124,8 @@ struct pp_queue_clean {
     uint32_t lap;             /* the block; 0: none yet */
     uint32_t cursor;          /* entries before this one do not begin in it */
     bool moving;              /* it was decided to move what lives in it */
-    bool copied;              /* something was appended that must be durable before the drop */
-    uint32_t generation;      /* ... with this sync */
+    bool emptied;             /* nothing lives in it any more */
+    uint32_t generation;      /* ... once this sync is done */
     uint64_t moved_bytes;     /* out of this block */
     uint32_t gave_up_blocks;  /* spare blocks when a move found no room; 0: it did not */
     uint32_t id;              /* message being moved; 0: none */

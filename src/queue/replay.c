@@ -345,10 +345,7 @@ static enum pp_err settle(struct pp_queue *q, const struct pp_queue_generations 
     enum pp_err err = q->unindexed ? PP_OK : pp_queue_rewrite_tail(q, g, end_lap);
     if (err == PP_OK)
         err = begin_boot(q);
-    /* Nothing is given back before that is durable. */
-    memset(&q->clean, 0, sizeof(q->clean));
-    q->clean.copied = q->ring.unsynced;
-    q->clean.generation = q->ring.generation;
+    memset(&q->clean, 0, sizeof(q->clean)); /* it was used to copy */
     return err;
 }
 

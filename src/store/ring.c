@@ -94,6 +94,7 @@ enum pp_err pp_ring_append(struct pp_ring *ring, uint8_t type, uint32_t id, cons
     if (err != PP_OK)
         return err;
     list(&ring->summary, &record);
+    ring->appended_generation = ring->generation;
     *place = record.place;
     return PP_OK;
 }
@@ -218,6 +219,7 @@ void pp_ring_resume(struct pp_ring *ring, uint32_t generation)
 {
     ring->generation = generation;
     ring->synced_generation = generation - 1;
+    ring->appended_generation = generation - 1;
 }
 
 bool pp_ring_is_durable(const struct pp_ring *ring, uint32_t generation)

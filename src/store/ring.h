@@ -99,13 +99,14 @@ struct pp_ring {
     bool syncing;
     bool unsynced;       /* something was appended or given back since the last sync began */
     uint32_t generation; /* of the sync that will make the newest append durable */
-    uint32_t syncing_generation; /* of the sync under way */
-    uint32_t synced_generation;  /* the newest that is known durable */
-    uint32_t noted_oldest;       /* oldest_lap as last written down */
-    uint32_t syncing_oldest;     /* ... and in the sync under way */
-    uint32_t synced_oldest;      /* ... and durable: blocks before it may be erased */
-    uint32_t erases;             /* of the head block */
-    uint32_t seed_lap;           /* block whose checksum seed is kept in `seed` */
+    uint32_t syncing_generation;  /* of the sync under way */
+    uint32_t synced_generation;   /* the newest that is known durable */
+    uint32_t appended_generation; /* of the newest append: durable means that all is */
+    uint32_t noted_oldest;        /* oldest_lap as last written down */
+    uint32_t syncing_oldest;      /* ... and in the sync under way */
+    uint32_t synced_oldest;       /* ... and durable: blocks before it may be erased */
+    uint32_t erases;              /* of the head block */
+    uint32_t seed_lap;            /* block whose checksum seed is kept in `seed` */
     uint32_t seed;
     /* Goes into the checksums of the next block's record headers, so that content cannot pose as
      * records where a reader looks for the next sound one. It follows from all that was

@@ -12,10 +12,11 @@
 #include "base/crc32c.h"
 
 #define RECORD_MARK 0xC3
-/* The header in two parts, each with its CRC behind it. */
+/* The header in two parts, each with its CRC behind it; the second covers the first one's, so that
+ * halves of two headers written at the same place do not pass for one. */
 #define FIRST_BYTES   32u
-#define SECOND_OFFSET 36u
-#define SECOND_BYTES  20u
+#define SECOND_OFFSET 32u
+#define SECOND_BYTES  24u
 
 const uint8_t pp_ring_magic[PP_RING_MAGIC_BYTES] = {'P', 'i', 'n', 'Q'};
 

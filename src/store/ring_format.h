@@ -21,7 +21,7 @@
  *     44  4  generation: of the sync that was to make this header durable
  *     48  4  offset of the summary in the block filled before; 0: it has none
  *     52  4  the newest block with a list of retired blocks; 0: none
- *     56  4  CRC-32C of the 20 bytes before
+ *     56  4  CRC-32C of the 24 bytes before
  * In every version bytes 0 to 4 and the CRC over the first 32 have this place.
  *
  * Record, at multiples of 4, padded to a multiple of 4 with the erased value:
