@@ -13,7 +13,7 @@
 #include "queue/queue.h"
 #include "store/ring_format.h"
 
-#include "../unit/ram_flash.h"
+#include "support/ram_flash.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

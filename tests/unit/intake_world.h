@@ -17,7 +17,7 @@
 
 #include "intake/session.h"
 #include "intake/submit.h"
-#include "ram_flash.h"
+#include "support/ram_flash.h"
 
 #define WORLD_BLOCK_BYTES 16384u
 #define WORLD_BLOCKS      64u

@@ -7,16 +7,17 @@
 #ifndef PP_TEST_QUEUE_MODEL_H
 #define PP_TEST_QUEUE_MODEL_H
 
-#include <stdio.h>
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
 #include "queue/queue.h"
-#include "ram_flash.h"
+#include "support/ram_flash.h"
 
 #define MODEL_MESSAGES 4096
 

@@ -2,13 +2,14 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <cmocka.h>
 
 #include "base/bytes.h"
 #include "base/crc32c.h"
-#include "ram_flash.h"
 #include "store/ring.h"
+#include "support/ram_flash.h"
 
 struct geometry {
     uint32_t unit, page, block, count;
