@@ -190,8 +190,9 @@ static void count_blocks(struct pp_ring *ring, uint32_t newest_lap)
     for (uint32_t lap = from_lap; lap <= newest_lap; lap++) {
         struct pp_ring_block block;
         if (pp_ring_header_of(ring, lap, &block)) {
-            if (lap < ring->oldest_lap)
-                ring->oldest_lap = lap;
+            uint32_t first = block.stands_for >= from_lap ? block.stands_for : lap;
+            if (first < ring->oldest_lap)
+                ring->oldest_lap = first;
             ring->report.blocks_used++;
         } else if (!pp_ring_is_retired(ring, pp_ring_block_of(ring, lap))) {
             ring->report.blocks_bad_header++;
