@@ -146,7 +146,7 @@ static uint32_t new_id(struct pp_queue *q)
     uint32_t id;
     do {
         id = q->next_id++;
-    } while (id == 0 || pp_table_get(&q->by_id, id) != PP_TABLE_NONE);
+    } while (id == 0 || pp_queue_find(q, id) != NULL);
     return id;
 }
 

@@ -87,21 +87,37 @@ void pp_queue_give_entry(struct pp_queue *q, struct pp_queue_entry *entry)
     q->entry_count--;
 }
 
+enum pp_err pp_queue_index_init(struct pp_queue *q)
+{
+    if (!PP_QUEUE_TABLE)
+        return PP_OK;
+    return pp_table_init(&q->by_id, q->by_id_memory, sizeof(q->by_id_memory), PP_QUEUE_MESSAGES,
+                         PP_QUEUE_BUCKETS);
+}
+
 enum pp_err pp_queue_enter(struct pp_queue *q, struct pp_queue_entry *entry)
 {
-    enum pp_err err = pp_table_put(&q->by_id, entry->id, pp_queue_index(q, entry));
+    enum pp_err err = PP_OK;
+    if (PP_QUEUE_TABLE)
+        err = pp_table_put(&q->by_id, entry->id, pp_queue_index(q, entry));
     if (err == PP_OK)
         entry->in_use = 1;
     return err;
 }
 
+void pp_queue_leave(struct pp_queue *q, struct pp_queue_entry *entry)
+{
+    if (PP_QUEUE_TABLE)
+        pp_table_remove(&q->by_id, entry->id);
+    entry->in_use = 0;
+}
+
 static void take_from_index(struct pp_queue *q, struct pp_queue_entry *entry)
 {
-    pp_table_remove(&q->by_id, entry->id);
+    pp_queue_leave(q, entry);
     pp_queue_group_sub(q, entry->first.lap, entry->stored_bytes);
     q->garbage_bytes += entry->stored_bytes;
     q->clean.gave_up_blocks = 0;
-    entry->in_use = 0;
 }
 
 void pp_queue_forget(struct pp_queue *q, struct pp_queue_entry *entry)
@@ -117,8 +133,19 @@ void pp_queue_forget_later(struct pp_queue *q, struct pp_queue_entry *entry)
     q->ended_count++;
 }
 
+static struct pp_queue_entry *look_at_each(struct pp_queue *q, uint32_t id)
+{
+    for (uint32_t i = 0; i < q->entry_high_water; i++) {
+        if (q->entries[i].in_use && q->entries[i].id == id)
+            return &q->entries[i];
+    }
+    return NULL;
+}
+
 struct pp_queue_entry *pp_queue_find(struct pp_queue *q, uint32_t id)
 {
+    if (!PP_QUEUE_TABLE)
+        return look_at_each(q, id);
     uint32_t slot = pp_table_get(&q->by_id, id);
     return slot != PP_TABLE_NONE ? &q->entries[slot] : NULL;
 }

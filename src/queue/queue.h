@@ -116,8 +116,11 @@ struct pp_queue_limits {
 /* Blocks kept for what became of messages, on a medium of 12 blocks or more; less on less. */
 #define PP_QUEUE_SPARE_BLOCKS 3
 /* Buckets of the table by id, and counters of bytes by block: powers of two. */
-#define PP_QUEUE_BUCKETS (PP_QUEUE_MESSAGES < 256 ? 64 : PP_QUEUE_MESSAGES < 4096 ? 1024 : 4096)
-#define PP_QUEUE_GROUPS  (PP_QUEUE_MESSAGES < 1024 ? 32 : 256)
+#define PP_QUEUE_BUCKETS                                                                           \
+    (PP_QUEUE_MESSAGES < 4096 ? 1024 : PP_QUEUE_MESSAGES < 65536 ? 4096 : 262144)
+#define PP_QUEUE_GROUPS (PP_QUEUE_MESSAGES < 64 ? 16 : PP_QUEUE_MESSAGES < 1024 ? 32 : 256)
+/* So few are found by looking at each: a table would be larger than what it finds. */
+#define PP_QUEUE_TABLE (PP_QUEUE_MESSAGES > 64)
 
 /* How far cleaning has come with the oldest block; see clean.c. */
 struct pp_queue_clean {
@@ -160,8 +163,8 @@ struct pp_queue {
     struct pp_queue_clean clean;
     struct pp_queue_writer writers[PP_QUEUE_WRITERS];
     uint32_t writer_high_water;
-    struct pp_table by_id;
-    uint8_t by_id_memory[PP_TABLE_BYTES(PP_QUEUE_MESSAGES, PP_QUEUE_BUCKETS)]
+    struct pp_table by_id; /* PP_QUEUE_TABLE: slots by id */
+    uint8_t by_id_memory[PP_QUEUE_TABLE ? PP_TABLE_BYTES(PP_QUEUE_MESSAGES, PP_QUEUE_BUCKETS) : 1]
         __attribute__((aligned(16)));
     uint8_t scratch[PP_STORE_CHUNK_BYTES];
     uint32_t messages_damaged; /* found at mount or when cleaning, and lost */

@@ -192,7 +192,7 @@ static void on_gone(struct pp_queue *q, struct pp_queue_generations *g,
     struct pp_queue_entry *entry = pp_queue_find(q, record->id);
     if (entry == NULL)
         return;
-    pp_table_remove(&q->by_id, entry->id);
+    pp_queue_leave(q, entry);
     pp_queue_give_entry(q, entry);
 }
 
@@ -357,8 +357,7 @@ enum pp_err pp_queue_mount(struct pp_queue *q, const struct pp_flash *flash,
     memset(&generations, 0, sizeof(generations));
     init(q, limits);
     if (err == PP_OK)
-        err = pp_table_init(&q->by_id, q->by_id_memory, sizeof(q->by_id_memory), PP_QUEUE_MESSAGES,
-                            PP_QUEUE_BUCKETS);
+        err = pp_queue_index_init(q);
     if (err != PP_OK)
         return err;
     return settle(q, &generations, read_log(q, &generations));
