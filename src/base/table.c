@@ -17,11 +17,14 @@ static void *arena_take(struct pp_table *t, size_t len);
 #define uthash_free(p, len)                        ((void)(p), (void)(len))
 #define uthash_nonfatal_oom(node)                  (failed = true)
 #define HASH_NONFATAL_OOM                          1
-#define HASH_INITIAL_NUM_BUCKETS                   (t->buckets)
-#define HASH_INITIAL_NUM_BUCKETS_LOG2              1U
 #define HASH_FUNCTION(key_at, key_len, hash_value) ((hash_value) = *(const uint32_t *)(key_at))
 #define HASH_KEYCMP(a, b, len)                     (*(const uint32_t *)(a) != *(const uint32_t *)(b))
 #include <uthash.h>
+/* uthash knows one size for all tables and sets it unasked; its macros look when they are used. */
+#undef HASH_INITIAL_NUM_BUCKETS
+#undef HASH_INITIAL_NUM_BUCKETS_LOG2
+#define HASH_INITIAL_NUM_BUCKETS      (t->buckets)
+#define HASH_INITIAL_NUM_BUCKETS_LOG2 1U
 
 struct node {
     uint32_t key;

@@ -26,6 +26,7 @@ static void finds_what_was_put(void **state)
         assert_true(pp_table_get(&t, 1) == PP_TABLE_NONE);
         for (uint32_t i = 0; i < COUNT; i++)
             assert_int_equal(pp_table_put(&t, i * 7 + round, i), PP_OK);
+        assert_true(t.arena_used >= BUCKETS * 16); /* as many buckets as were asked for */
         assert_int_equal(pp_table_put(&t, 7 + round, 5), PP_ERR_STATE);
         assert_int_equal(pp_table_put(&t, 1000000, 5), PP_ERR_DRY);
         for (uint32_t i = 0; i < COUNT; i++)
