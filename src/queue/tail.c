@@ -10,6 +10,10 @@
  * messages that came in there are copied, results and ends are said once more, and the first
  * sync makes that durable. Nothing is given back before (clean.c).
  *
+ * The other way is left open: a message that no sender was told of and that did not read at this
+ * mount may read at a later one, and is then there, whole; so may an end or an outcome. Each
+ * is true: it was written so, and what was appended since still comes after it.
+ *
  * A record of generation n was appended after sync n - 1 was begun, and that after sync n - 2
  * was done: so from the newest generation on record, all but the last two are durable.
  */
