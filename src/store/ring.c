@@ -154,9 +154,10 @@ static enum pp_err note_oldest(struct pp_ring *ring, bool *later)
     return pp_ring_put_record(ring, &record, payload);
 }
 
-static void sync_is_done(struct pp_ring *ring)
+void pp_ring_sync_is_done(struct pp_ring *ring)
 {
     ring->syncing = false;
+    ring->header_syncing = false;
     ring->synced_generation = ring->syncing_generation;
     ring->synced_oldest = ring->syncing_oldest;
 }
@@ -169,7 +170,7 @@ static enum pp_err begun(struct pp_ring *ring, enum pp_err result)
     ring->syncing = true;
     ring->syncing_oldest = ring->noted_oldest;
     if (result == PP_OK)
-        sync_is_done(ring);
+        pp_ring_sync_is_done(ring);
     return PP_OK;
 }
 
@@ -211,7 +212,7 @@ enum pp_err pp_ring_sync_poll(struct pp_ring *ring)
         return pp_ring_fail(ring);
     if (done == 0)
         return PP_ERR_LATER;
-    sync_is_done(ring);
+    pp_ring_sync_is_done(ring);
     return PP_OK;
 }
 

@@ -94,8 +94,9 @@ struct pp_ring {
     uint32_t record_offset; /* of the record being staged, or head_offset */
     uint32_t whole_until;   /* records before this offset have left the stage whole */
     uint32_t head_salt;
-    bool virgin; /* nothing of ours is on the medium yet */
-    bool failed; /* the medium failed for good: no more appends until a remount */
+    bool virgin;         /* nothing of ours is on the medium yet */
+    bool header_syncing; /* the first header is, but is not known to be durable */
+    bool failed;         /* the medium failed for good: no more appends until a remount */
     bool syncing;
     bool unsynced;       /* something was appended or given back since the last sync began */
     uint32_t generation; /* of the sync that will make the newest append durable */

@@ -66,6 +66,9 @@ PP_MUST_USE enum pp_err pp_ring_put_record(struct pp_ring *ring, struct pp_recor
 /* Does a record of that payload fit the head, and leave what has to be left? */
 bool pp_ring_fits_head(const struct pp_ring *ring, uint32_t payload_len);
 
+/* The sync under way has made durable what it was begun for. */
+void pp_ring_sync_is_done(struct pp_ring *ring);
+
 /* ---- the stage (ring_stage.c) ---- */
 /* The medium has failed for good. */
 enum pp_err pp_ring_fail(struct pp_ring *ring);

@@ -159,7 +159,24 @@ enum pp_err pp_ring_begin_first_header(struct pp_ring *ring)
     int done = ring->flash->sync_begin(ring->flash->ctx);
     if (done < 0)
         return pp_ring_fail(ring);
+    ring->header_syncing = done == 0;
     return done > 0 ? PP_OK : PP_ERR_LATER;
+}
+
+/* More came in than the stage holds while the first header was not durable. */
+static enum pp_err await_first_header(struct pp_ring *ring)
+{
+    for (uint32_t i = 0; i < FIRST_SYNC_POLLS && ring->header_syncing; i++) {
+        int done = ring->flash->sync_done(ring->flash->ctx);
+        if (done < 0)
+            return pp_ring_fail(ring);
+        ring->header_syncing = done == 0;
+    }
+    if (ring->header_syncing)
+        return pp_ring_fail(ring);
+    if (ring->syncing)
+        pp_ring_sync_is_done(ring);
+    return PP_OK;
 }
 
 static enum pp_err program_stage(struct pp_ring *ring, uint32_t len)
@@ -167,15 +184,14 @@ static enum pp_err program_stage(struct pp_ring *ring, uint32_t len)
     if (ring->virgin && len > 0) {
         uint32_t before = ring->stage_offset;
         enum pp_err err = pp_ring_begin_first_header(ring);
-        /* More came in than the stage holds before the first sync was asked for. */
-        for (uint32_t i = 0; i < FIRST_SYNC_POLLS && err == PP_ERR_LATER; i++) {
-            int done = ring->flash->sync_done(ring->flash->ctx);
-            if (done != 0)
-                err = done > 0 ? PP_OK : pp_ring_fail(ring);
-        }
         if (err == PP_ERR_FLASH)
             return err;
         len -= ring->stage_offset - before;
+    }
+    if (ring->header_syncing && len > 0) {
+        enum pp_err err = await_first_header(ring);
+        if (err != PP_OK)
+            return err;
     }
     return program_units(ring, len);
 }
