@@ -282,7 +282,8 @@ PP_MUST_USE enum pp_err pp_queue_results(struct pp_queue *q, uint32_t id,
 /* Count an attempt; kept in flash while there is room. */
 PP_MUST_USE enum pp_err pp_queue_attempted(struct pp_queue *q, uint32_t id);
 PP_MUST_USE enum pp_err pp_queue_hold(struct pp_queue *q, uint32_t id, bool held);
-/* Failed recipients become open again ("send again"). */
+/* Failed recipients become open again ("send again"). This, hold and remove change nothing when
+ * they fail. */
 PP_MUST_USE enum pp_err pp_queue_requeue(struct pp_queue *q, uint32_t id);
 PP_MUST_USE enum pp_err pp_queue_remove(struct pp_queue *q, uint32_t id);
 

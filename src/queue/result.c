@@ -346,7 +346,10 @@ enum pp_err pp_queue_hold(struct pp_queue *q, uint32_t id, bool held)
     if (err != PP_OK || entry->held == held)
         return err;
     entry->held = held;
-    return append(q, entry, &state);
+    err = append(q, entry, &state);
+    if (err != PP_OK)
+        entry->held = !held;
+    return err;
 }
 
 enum pp_err pp_queue_requeue(struct pp_queue *q, uint32_t id)
@@ -362,8 +365,12 @@ enum pp_err pp_queue_requeue(struct pp_queue *q, uint32_t id)
         if (pp_queue_state_outcome(&state, i) == PP_OUTCOME_FAILED)
             set_outcome(&state, i, PP_OUTCOME_OPEN);
     }
+    struct pp_queue_entry before = *entry;
     count_outcomes(entry, state.bytes);
-    return append(q, entry, &state);
+    err = append(q, entry, &state);
+    if (err != PP_OK)
+        *entry = before;
+    return err;
 }
 
 enum pp_err pp_queue_remove(struct pp_queue *q, uint32_t id)
