@@ -42,6 +42,7 @@ class Relay:
     def __init__(self, directory, port=None, pins=(), **smarthost):
         self.directory = directory
         self.process = None
+        self.under = []  # a command that runs the daemon as its child's place: strace -D
         self.events = []
         self.arrived = threading.Condition()
         os.makedirs(directory, exist_ok=True)
@@ -102,7 +103,8 @@ class Relay:
         self.write()
         with self.arrived:
             self.events = []
-        self.process = subprocess.Popen([PROGRAM, "-c", self.path("pinpost.conf"), "run"],
+        self.process = subprocess.Popen([*self.under, PROGRAM, "-c",
+                                         self.path("pinpost.conf"), "run"],
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.PIPE)
         threading.Thread(target=self._read, args=(self.process.stderr, self.events),
