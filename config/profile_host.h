@@ -15,7 +15,7 @@
 #define PP_RECIPIENTS_MAX 1000
 
 /* Largest program unit of the flash. 1 to 4096 bytes; one buffer of this size. */
-#define PP_STORE_UNIT_MAX 512
+#define PP_STORE_UNIT_MAX 4096
 /* Bytes gathered before they are programmed; a multiple of PP_STORE_UNIT_MAX. */
 #define PP_STORE_STAGE_BYTES 65536
 /* Payload of one record at the most: a chunk of a message. 256 to 32768; two buffers. */

@@ -81,7 +81,7 @@ static const struct pp_config_key keys[] = {
      "/etc/ssl/certs/ca-certificates.crt", NULL, "CA certificates (PEM) for policy = verify and secure."},
 
     {"queue", "path", PP_CONFIG_PATH, FIELD(queue.path), 0, 0, NULL,
-     "/var/spool/pinpost/store", NULL, "The store: a file with the layout of raw flash."},
+     "/var/spool/pinpost/store", NULL, "The store: a file with the layout of raw flash, a block device (an SD card) or a flash chip (/dev/mtd0)."},
     {"queue", "size", PP_CONFIG_SIZE, FIELD(queue.size_bytes), 64 * KIB, 64 * GIB, NULL,
      "64M", NULL, "Size of a new store. One that exists keeps its size."},
     {"queue", "message_limit", PP_CONFIG_SIZE, FIELD(queue.message_limit_bytes), 1 * KIB, 1 * GIB, NULL,

@@ -135,7 +135,7 @@ void pp_daemon_stop(struct pp_daemon *d)
     }
     pp_daemon_unlisten(&d->submit_socket);
     pp_daemon_unlisten(&d->control_socket);
-    pp_flash_file_close(&d->flash);
+    pp_flash_device_close(&d->flash);
     if (ran)
         log_words(d, PP_LOG_INFO, "stopped", "", NULL);
     if (d->posix.epoll_fd >= 0)

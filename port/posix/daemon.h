@@ -11,7 +11,7 @@
 #include "control.h"
 #include "daemon_sockets.h"
 #include "drop_take.h"
-#include "flash_file.h"
+#include "flash_device.h"
 #include "posix_port.h"
 #include "privileges.h"
 
@@ -20,7 +20,7 @@ struct pp_daemon {
     struct pp_config candidate;     /* being reread */
     struct pp_privileges privileges;
     struct pp_posix_port posix;
-    struct pp_flash_file flash;
+    struct pp_flash_device flash;
     struct pp_daemon_socket submit_socket, control_socket;
     struct pp_relay *relay; /* NULL until it runs */
     struct pp_log log;

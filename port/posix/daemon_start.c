@@ -77,18 +77,19 @@ static int open_store(struct pp_daemon *d)
         pp_cmd_say(d->context, "[queue] path: %s", words);
         return exit_code(err);
     }
-    int result = pp_flash_file_open(&d->flash, config->queue.path, config->queue.size_bytes,
-                                    &d->posix.port.flash);
+    int result = pp_flash_device_open(&d->flash, config->queue.path, config->queue.size_bytes,
+                                      &d->posix.port.flash, words, sizeof words);
     if (result == PP_IO_BUSY) {
         pp_cmd_say(d->context, "%s: another daemon uses this store", config->queue.path);
         return EX_TEMPFAIL;
     }
     if (result != 0) {
-        pp_cmd_say(d->context, "[queue] path: %s: %s", config->queue.path, strerror(errno));
-        return errno == EACCES ? EX_NOPERM : EX_CANTCREAT;
+        int error = errno;
+        pp_cmd_say(d->context, "[queue] path: %s: %s", config->queue.path, words);
+        return error == EACCES ? EX_NOPERM : EX_CANTCREAT;
     }
     /* So that it can be opened again by the user it belongs to. */
-    if (owner->drops && fchown(d->flash.fd, owner->uid, owner->gid) != 0) {
+    if (owner->drops && fchown(pp_flash_device_fd(&d->flash), owner->uid, owner->gid) != 0) {
         pp_cmd_say(d->context, "[queue] path: %s: %s", config->queue.path, strerror(errno));
         return EX_NOPERM;
     }
@@ -188,7 +189,8 @@ int pp_daemon_start(struct pp_daemon *d, struct pp_cmd_context *context)
 
     memset(d, 0, sizeof *d);
     d->context = context;
-    d->flash.fd = d->submit_socket.fd = d->control_socket.fd = -1;
+    pp_flash_device_init(&d->flash);
+    d->submit_socket.fd = d->control_socket.fd = -1;
     d->drop.directory = d->drop.reader.fd = -1;
     d->posix.epoll_fd = -1;
     enum pp_err err = pp_privileges_find(&context->config, &d->privileges, words, sizeof words);

@@ -9,17 +9,23 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PAGE_BYTES        4096u
+#include "profile.h"
+
+#define PIECE_BYTES       4096u
 #define ERASED            0x00
 #define SMALL_BLOCK_BYTES 4096u
 #define LARGE_BLOCK_BYTES 65536u
 #define LARGE_FROM_BYTES  (4u * 1024 * 1024)
+#define HUGE_BLOCK_BYTES  262144u
+#define HUGE_FROM_BYTES   (1024u * 1024 * 1024)
 #define PATH_BYTES        4096u
 
 /* ---- operations ---- */
@@ -68,28 +74,39 @@ static int broken_rule(const char *rule_z, uint64_t address)
     return PP_IO_FAILED;
 }
 
+/* For tests: is the medium erased where a program goes? */
+static int check_erased(const struct pp_flash_file *f, uint64_t address, size_t len)
+{
+    uint8_t before[PIECE_BYTES];
+    for (size_t done = 0; done < len; done += sizeof(before)) {
+        size_t take = len - done < sizeof(before) ? len - done : sizeof(before);
+        if (read_all(f->fd, address + done, before, take) < 0)
+            return PP_IO_FAILED;
+        for (size_t i = 0; i < take; i++) {
+            if (before[i] != ERASED)
+                return broken_rule("a program hits bytes that are not erased", address + done + i);
+        }
+    }
+    return 0;
+}
+
 static int flash_program(void *ctx, uint64_t address, const void *bytes, size_t len)
 {
     const struct pp_flash_file *f = ctx;
-    uint8_t before[PAGE_BYTES];
-    if (len == 0 || len > PAGE_BYTES - address % PAGE_BYTES)
+    if (len == 0 || len > f->block_bytes - address % f->block_bytes)
         return broken_rule("a program crosses a page", address);
-    if (!f->unchecked) {
-        if (read_all(f->fd, address, before, len) < 0)
-            return PP_IO_FAILED;
-        for (size_t i = 0; i < len; i++) {
-            if (before[i] != ERASED)
-                return broken_rule("a program hits bytes that are not erased", address + i);
-        }
-    }
+    if (address % f->unit_bytes != 0 || len % f->unit_bytes != 0)
+        return broken_rule("a program is not of whole sectors", address);
+    if (f->checked && check_erased(f, address, len) < 0)
+        return PP_IO_FAILED;
     return write_all(f->fd, address, bytes, len);
 }
 
 static int write_zeros(int fd, uint64_t address, uint32_t len)
 {
-    static const uint8_t zeros[PAGE_BYTES];
-    for (uint32_t done = 0; done < len; done += PAGE_BYTES) {
-        if (write_all(fd, address + done, zeros, PAGE_BYTES) < 0)
+    static const uint8_t zeros[PIECE_BYTES];
+    for (uint32_t done = 0; done < len; done += PIECE_BYTES) {
+        if (write_all(fd, address + done, zeros, PIECE_BYTES) < 0)
             return PP_IO_FAILED;
     }
     return 0;
@@ -129,7 +146,9 @@ static int flash_sync_done(void *ctx)
 
 static uint32_t block_bytes_for(uint64_t size_bytes)
 {
-    return size_bytes < LARGE_FROM_BYTES ? SMALL_BLOCK_BYTES : LARGE_BLOCK_BYTES;
+    if (size_bytes < LARGE_FROM_BYTES)
+        return SMALL_BLOCK_BYTES;
+    return size_bytes < HUGE_FROM_BYTES ? LARGE_BLOCK_BYTES : HUGE_BLOCK_BYTES;
 }
 
 static int lock(int fd)
@@ -217,20 +236,52 @@ static int open_existing(const char *path_z, int *fd)
     return lock(*fd);
 }
 
-/* Look at what was opened: its size, and that all of it is durable. */
-static int measure(int fd, uint64_t *size_bytes)
+/* A device is written in whole sectors: none that was synced is written again, so that a power
+ * cut cannot take it along. */
+static int measure_unit(int fd, const struct stat *st, uint32_t *unit_bytes)
+{
+    int sector = 1;
+    if (S_ISBLK(st->st_mode) && ioctl(fd, BLKSSZGET, &sector) < 0)
+        return PP_IO_FAILED;
+    if (sector < 1 || (uint32_t)sector > PP_STORE_UNIT_MAX) {
+        errno = EINVAL;
+        return PP_IO_FAILED;
+    }
+    *unit_bytes = (uint32_t)sector;
+    return 0;
+}
+
+/*
+ * What the file holds is what the disk holds. When a sync fails Linux takes the pages for clean:
+ * they read as if they had been written, to the next process too, and a sync then succeeds. So
+ * what is clean is forgotten and comes from the disk again.
+ */
+static int read_from_disk(int fd)
+{
+    if (fdatasync(fd) < 0)
+        return PP_IO_FAILED;
+    int error = posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    if (error != 0)
+        errno = error;
+    return error == 0 ? 0 : PP_IO_FAILED;
+}
+
+/* Look at what was opened: its size and sectors, and that all of it is durable. */
+static int measure(struct pp_flash_file *f, uint64_t *size_bytes)
 {
     struct stat st;
-    if (fstat(fd, &st) < 0)
+    if (fstat(f->fd, &st) < 0)
         return PP_IO_FAILED;
-    off_t end = lseek(fd, 0, SEEK_END);
+    off_t end = lseek(f->fd, 0, SEEK_END);
     *size_bytes = end > 0 ? (uint64_t)end : 0;
     if ((!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) || *size_bytes < PP_FLASH_FILE_BYTES_MIN ||
         *size_bytes / block_bytes_for(*size_bytes) > UINT32_MAX) {
         errno = EINVAL;
         return PP_IO_FAILED;
     }
-    return fdatasync(fd) == 0 ? 0 : PP_IO_FAILED;
+    f->block_bytes = block_bytes_for(*size_bytes);
+    int result = measure_unit(f->fd, &st, &f->unit_bytes);
+    return result == 0 ? read_from_disk(f->fd) : result;
 }
 
 int pp_flash_file_open(struct pp_flash_file *f, const char *path_z, uint64_t size_bytes,
@@ -241,18 +292,17 @@ int pp_flash_file_open(struct pp_flash_file *f, const char *path_z, uint64_t siz
     if (f->fd < 0 && errno == ENOENT)
         result = create(path_z, size_bytes, &f->fd);
     if (result == 0)
-        result = measure(f->fd, &size_bytes);
+        result = measure(f, &size_bytes);
     if (result != 0) {
         int kept = errno;
         pp_flash_file_close(f);
         errno = kept;
         return result;
     }
-    f->block_bytes = block_bytes_for(size_bytes);
     *out = (struct pp_flash){
         .ctx = f,
-        .program_unit_bytes = 1,
-        .page_bytes = PAGE_BYTES,
+        .program_unit_bytes = f->unit_bytes,
+        .page_bytes = f->block_bytes,
         .block_bytes = f->block_bytes,
         .block_count = (uint32_t)(size_bytes / f->block_bytes),
         .erased_value = ERASED,

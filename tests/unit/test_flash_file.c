@@ -115,6 +115,7 @@ static void enforces_the_rules(void **state)
     char got[4];
     static const uint8_t page[5000] = {1};
     assert_int_equal(pp_flash_file_open(&f, path_z, 65536, &flash), 0);
+    f.checked = true;
     assert_int_equal(flash.program(flash.ctx, 4096, "abcd", 4), 0);
     assert_int_equal(flash.program(flash.ctx, 4100, "efgh", 4), 0);
     assert_true(flash.program(flash.ctx, 4102, "x", 1) < 0);
