@@ -11,8 +11,9 @@
  * made it empty, copies and ends of messages: whatever arrives of what was written later, "the log
  * begins behind it" is true.
  *
- * Moving stops by itself: it needs garbage to win, and each block given back takes something
- * off the account of garbage, even where that was estimated too high.
+ * Moving stops by itself: it needs garbage to win, and all that is moved takes something off the
+ * account of garbage, for which there is no more than what became garbage, nor than what lies
+ * between the living. So where little is to be won, little is moved for it.
  */
 #include <string.h>
 
@@ -22,6 +23,8 @@
 #define STEP_RECORDS    64u
 #define STEP_BYTES      (256u * 1024)
 #define REPLIES_AT_ONCE 16u
+/* Bytes moved for one byte of garbage, at the most. */
+#define MOVED_FOR_GARBAGE 16u
 
 enum step { STEP_ON, STEP_WAIT, STEP_IDLE };
 
@@ -374,11 +377,13 @@ static enum step drop_block(struct pp_queue *q)
     }
     if (pp_ring_drop_oldest(&q->ring) != PP_OK)
         return STEP_IDLE;
-    uint32_t block = q->ring.flash->block_bytes;
-    uint64_t won = c->moved_bytes < block ? block - c->moved_bytes : 0;
-    if (won < block / 16)
-        won = block / 16;
-    q->garbage_bytes -= won < q->garbage_bytes ? won : q->garbage_bytes;
+    /* What was padded meanwhile was counted as garbage, and the next move would pad it again. */
+    uint64_t padded = c->moved_bytes > 0 ? q->ring.report.bytes_padded - c->padded_before : 0;
+    uint64_t price = c->moved_bytes / MOVED_FOR_GARBAGE + padded;
+    uint64_t loose = pp_queue_loose_bytes(q);
+    q->garbage_bytes -= price < q->garbage_bytes ? price : q->garbage_bytes;
+    if (q->garbage_bytes > loose)
+        q->garbage_bytes = loose;
     uint32_t gave_up_blocks = c->gave_up_blocks;
     memset(c, 0, sizeof(*c));
     c->gave_up_blocks = gave_up_blocks;
@@ -410,6 +415,7 @@ static enum step clean_step(struct pp_queue *q, struct budget *budget)
         return STEP_IDLE;
     if (c->lap == 0) {
         c->lap = ring->oldest_lap;
+        c->padded_before = ring->report.bytes_padded;
         (void)keep_boot(q); /* early, while there is room; needed when the block is dropped */
     }
     if (c->id != 0)

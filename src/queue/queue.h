@@ -130,6 +130,7 @@ struct pp_queue_clean {
     bool emptied;             /* nothing lives in it any more */
     uint32_t generation;      /* ... once this sync is done */
     uint64_t moved_bytes;     /* out of this block */
+    uint64_t padded_before;   /* bytes_padded when its turn came */
     uint32_t gave_up_blocks;  /* spare blocks when a move found no room; 0: it did not */
     uint32_t id;              /* message being moved; 0: none */
     struct pp_place source;   /* its entry->first when the move began */

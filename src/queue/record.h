@@ -120,6 +120,9 @@ uint32_t pp_queue_block_room(const struct pp_queue *q);
 uint32_t pp_queue_blocks_for(const struct pp_queue *q, uint64_t bytes);
 /* Blocks that new messages must leave free. */
 uint32_t pp_queue_blocks_kept(const struct pp_queue *q);
+/* Bytes in the blocks of the log, but for the one being filled, that belong to no living message;
+ * what no move would win back is among them: padding, the ends of blocks. */
+uint64_t pp_queue_loose_bytes(const struct pp_queue *q);
 /* Bytes of records that surely fit before the next sync. */
 uint64_t pp_queue_free_bytes(const struct pp_queue *q);
 /* Blocks that only the most urgent class may use. */

@@ -299,15 +299,11 @@ static void check_living(struct pp_queue *q, struct pp_place tail)
 {
     struct pp_queue_entry *entry;
     uint32_t cursor = 0;
-    uint64_t living = 0;
-    uint64_t used = (uint64_t)(q->ring.next_lap - q->ring.oldest_lap) * pp_queue_block_room(q);
     while ((entry = pp_queue_next(q, &cursor)) != NULL) {
         bool newest = !pp_place_before(entry->commit, tail);
         pp_queue_group_add(q, entry->first.lap, entry->stored_bytes);
-        if (newest ? pp_queue_is_whole(q, entry) : has_envelope(q, entry)) {
-            living += entry->stored_bytes;
+        if (newest ? pp_queue_is_whole(q, entry) : has_envelope(q, entry))
             continue;
-        }
         q->messages_torn += newest ? 1 : 0;
         q->messages_damaged += newest ? 0 : 1;
         /* Later mounts would not doubt it any more. */
@@ -315,7 +311,7 @@ static void check_living(struct pp_queue *q, struct pp_place tail)
             return;
         pp_queue_forget(q, entry);
     }
-    q->garbage_bytes = used > living ? used - living : 0;
+    q->garbage_bytes = pp_queue_loose_bytes(q);
 }
 
 static enum pp_err begin_boot(struct pp_queue *q)

@@ -33,6 +33,16 @@ static uint32_t kept_for(const struct pp_queue *q, uint64_t group_bytes)
     return blocks + (blocks < eighth ? blocks : eighth) + spare;
 }
 
+uint64_t pp_queue_loose_bytes(const struct pp_queue *q)
+{
+    uint32_t used = pp_ring_good_blocks(&q->ring) - pp_ring_spare_blocks(&q->ring);
+    uint64_t bytes = used > 1 ? (uint64_t)(used - 1) * pp_ring_block_room(&q->ring) : 0;
+    uint64_t living = 0;
+    for (uint32_t i = 0; i < PP_QUEUE_GROUPS; i++)
+        living += q->group_bytes[i];
+    return bytes > living ? bytes - living : 0;
+}
+
 static uint64_t largest_group(const struct pp_queue *q)
 {
     uint64_t largest = 0;

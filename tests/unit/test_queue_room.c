@@ -152,6 +152,62 @@ static void one_old_message_does_not_fill_the_medium(void **state)
     }
 }
 
+/* Large messages wait in half of the medium, and others pass: what those leave behind is won back
+ * however often the ring goes round. */
+static void half_full_is_not_full(void **state)
+{
+    (void)state;
+    static const uint32_t sizes[] = {1500, 9000, 30000};
+    for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
+        struct model m;
+        model_init(&m, &(struct ram_geometry){1, 256, 4096, 128, 0xFF});
+        for (uint32_t bytes = 0; bytes < 64 * 4096 - sizes[s]; bytes += sizes[s]) {
+            assert_int_equal(model_add(&m, sizes[s], 1), PP_OK);
+            model_sync(&m);
+        }
+        while (q.ring.next_lap < 128 * 20) {
+            enum pp_err err = model_add(&m, sizes[s], 1);
+            if (err == PP_ERR_FULL) {
+                model_clean(&m);
+                err = model_add(&m, sizes[s], 1);
+            }
+            assert_int_equal(err, PP_OK);
+            model_sync(&m);
+            model_finish(&m, m.ticket.id);
+            model_sync(&m);
+            (void)pp_queue_clean(&q);
+        }
+        model_check(&m);
+        model_free(&m);
+    }
+}
+
+/* Small messages, each padded to a unit when it was synced, and so again when it moves: moving them
+ * ends by itself. */
+static void moving_comes_to_rest(void **state)
+{
+    (void)state;
+    static const struct ram_geometry large_units[] = {
+        {256, 256, 4096, 128, 0xFF}, {512, 512, 4096, 128, 0x00}, {512, 512, 16384, 32, 0xFF}};
+    for (size_t g = 0; g < sizeof(large_units) / sizeof(large_units[0]); g++) {
+        for (size_t percent = 30; percent < 100; percent += 20) {
+            struct model m;
+            model_init(&m, &large_units[g]);
+            while (model_add(&m, 200, 1) == PP_OK) {
+                model_sync(&m);
+                model_clean(&m);
+            }
+            for (size_t i = m.count; i > m.count * percent / 100; i--) {
+                model_finish(&m, m.messages[i - 1].id);
+                model_sync(&m);
+                model_clean(&m);
+            }
+            model_check(&m);
+            model_free(&m);
+        }
+    }
+}
+
 /* The most that attempts can write, for days, with the queue full: all can still be finished. */
 static void attempts_do_not_use_up_the_room(void **state)
 {
@@ -340,6 +396,8 @@ int main(void)
         cmocka_unit_test(fills_and_drains_for_many_laps),
         cmocka_unit_test(what_is_stuck_moves_with_the_ring),
         cmocka_unit_test(one_old_message_does_not_fill_the_medium),
+        cmocka_unit_test(half_full_is_not_full),
+        cmocka_unit_test(moving_comes_to_rest),
         cmocka_unit_test(attempts_do_not_use_up_the_room),
         cmocka_unit_test(restarts_do_not_use_up_the_room),
         cmocka_unit_test(the_most_urgent_have_a_reserve),
