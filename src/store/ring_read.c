@@ -144,6 +144,11 @@ enum pp_err pp_ring_read(struct pp_ring *ring, struct pp_place place, struct pp_
     enum pp_err err = pp_ring_seed_of(ring, place.lap, &seed);
     if (err == PP_OK)
         err = pp_ring_bytes(ring, place, first, have);
+    if (err == PP_ERR_FLASH && have > PP_RECORD_HEADER_BYTES) {
+        /* What cannot be read may lie behind a short record. */
+        have = PP_RECORD_HEADER_BYTES;
+        err = pp_ring_bytes(ring, place, first, have);
+    }
     if (err != PP_OK)
         return err;
     if (!pp_ring_record_decode(seed, place.offset + left, place, first, record, &crc))

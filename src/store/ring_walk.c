@@ -12,6 +12,8 @@
 
 /* Bytes looked at in one piece where the next record has to be searched for. */
 #define WINDOW_BYTES 496u
+/* What cannot be read is taken to end at a page, or at a multiple of this. */
+#define SECTOR_BYTES 512u
 /* Headers asked where a block's summary is: the next one's, or further ones when that is bad. */
 #define HEADERS_ASKED 8u
 
@@ -19,6 +21,19 @@ static bool is_erased(const struct pp_ring *ring, const uint8_t *bytes)
 {
     uint8_t e = ring->flash->erased_value;
     return bytes[0] == e && bytes[1] == e && bytes[2] == e && bytes[3] == e;
+}
+
+/* Read at most *len bytes. Where that fails only to the end of the page, which fails by itself
+ * then: *len gets smaller. False when that cannot be read either. */
+static bool read_window(struct pp_ring *ring, struct pp_place place, uint8_t *window, uint32_t *len)
+{
+    uint32_t page = ring->flash->page_bytes < SECTOR_BYTES ? ring->flash->page_bytes : SECTOR_BYTES;
+    uint32_t in_page = page - place.offset % page;
+    if (pp_ring_bytes(ring, place, window, *len) == PP_OK)
+        return true;
+    if (in_page < *len)
+        *len = in_page;
+    return pp_ring_bytes(ring, place, window, *len) == PP_OK;
 }
 
 /*
@@ -33,9 +48,9 @@ static bool search_window(struct pp_ring *ring, uint32_t seed, struct pp_place *
     uint32_t crc;
     uint32_t end = pp_ring_end_of(ring, place->lap);
     uint32_t len = end - place->offset < sizeof(window) ? end - place->offset : sizeof(window);
-    if (pp_ring_bytes(ring, *place, window, len) != PP_OK) {
-        place->offset += WINDOW_BYTES;
-        *bad += WINDOW_BYTES;
+    if (!read_window(ring, *place, window, &len) || len < PP_RECORD_HEADER_BYTES) {
+        place->offset += (len + 3) & ~(uint32_t)3;
+        *bad += len;
         return false;
     }
     for (uint32_t i = 0; i < WINDOW_BYTES && i + PP_RECORD_HEADER_BYTES <= len; i += 4) {
