@@ -182,6 +182,25 @@ static void read_retired(struct pp_ring *ring, uint32_t lap)
     ring->oldest_lap = oldest_lap;
 }
 
+/* Was the block after the newest one in use too, by all that is left of its header? */
+static bool is_lost(const struct pp_ring *ring, uint32_t lap)
+{
+    uint8_t bytes[PP_RING_BLOCK_HEADER_BYTES];
+    struct pp_ring_block block;
+    uint32_t number = pp_ring_block_of(ring, lap);
+    if (pp_ring_is_retired(ring, number))
+        return false;
+    if (!read_header(ring->flash, number, bytes))
+        return true;
+    if (pp_ring_block_decode(ring->flash, number, bytes, &block) == PP_RING_HEADER_GOOD)
+        return false;
+    for (uint32_t i = 0; i < sizeof(bytes); i++) {
+        if (bytes[i] != ring->flash->erased_value)
+            return true;
+    }
+    return false;
+}
+
 /* Count the blocks of the log and set oldest_lap to the first that is there. */
 static void count_blocks(struct pp_ring *ring, uint32_t newest_lap)
 {
@@ -198,6 +217,8 @@ static void count_blocks(struct pp_ring *ring, uint32_t newest_lap)
             ring->report.blocks_bad_header++;
         }
     }
+    if (is_lost(ring, newest_lap + 1))
+        ring->report.blocks_bad_header++;
 }
 
 static void find_log(struct pp_ring *ring, const struct pp_ring_block *newest)
