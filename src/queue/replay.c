@@ -318,7 +318,7 @@ static enum pp_err begin_boot(struct pp_queue *q)
 {
     q->boot_count++;
     /* Ids of what was lost unsynced were seen by senders and logs: they are not used again. */
-    if (q->boot_count > 1)
+    if (q->ring.next_lap > 1)
         q->next_id = (q->next_id | IDS_LOST) + 1;
     if (q->device == 0 && pp_random(&q->device, sizeof(q->device)) != PP_OK)
         q->device = 0;
