@@ -121,8 +121,21 @@ static enum pp_err rewrite_result(struct pp_queue *q, struct pp_queue_entry *ent
     return PP_OK;
 }
 
+/* The copy cannot be read: what was copied stays where it is. False when that is gone too. */
+static bool take_back(struct pp_queue *q, struct pp_queue_entry *entry,
+                      const struct pp_queue_entry *before)
+{
+    q->garbage_bytes += entry->stored_bytes;
+    q->garbage_bytes -= before->stored_bytes;
+    pp_queue_group_sub(q, entry->first.lap, entry->stored_bytes);
+    *entry = *before;
+    pp_queue_group_add(q, entry->first.lap, entry->stored_bytes);
+    return pp_queue_is_whole(q, entry);
+}
+
 static enum pp_err rewrite_message(struct pp_queue *q, struct pp_queue_entry *entry)
 {
+    const struct pp_queue_entry before = *entry;
     uint32_t id = entry->id;
     uint32_t damaged = q->messages_damaged;
     if (!pp_queue_admits(q, 0, entry->stored_bytes, PP_SEVERITY_CRITICAL))
@@ -130,7 +143,8 @@ static enum pp_err rewrite_message(struct pp_queue *q, struct pp_queue_entry *en
     enum pp_err err = pp_queue_copy(q, entry);
     if (err != PP_OK)
         return err == PP_ERR_FLASH ? err : PP_OK;
-    if (pp_queue_find(q, id) == entry && !pp_queue_is_whole(q, entry)) {
+    if (pp_queue_find(q, id) == entry && !pp_queue_is_whole(q, entry) &&
+        !take_back(q, entry, &before)) {
         pp_queue_forget(q, entry);
         q->messages_damaged++;
     }
