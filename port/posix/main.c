@@ -20,6 +20,7 @@ static const struct command commands[] = {
     {"send", pp_cmd_send, "send the text on standard input as an alert"},
     {"queue", pp_cmd_queue, "list, show, flush, hold, release, remove waiting mail"},
     {"status", pp_cmd_status, "how the daemon, its store and its smarthost are"},
+    {"store", pp_cmd_store, "look into a store's image: blocks, wear, messages, damage"},
     {"check", pp_cmd_check, "look for mistakes in the configuration"},
     {"test", pp_cmd_test, "walk to the smarthost step by step, without sending mail"},
     {"pin", pp_cmd_pin, "show a server's certificate and its fingerprints"},

@@ -156,6 +156,7 @@ struct pp_queue {
     uint32_t boot_lap;    /* block of the newest BOOT record; 0 none */
     uint32_t ended_count; /* entries whose message has ended, which is still to be written down */
     bool sync_wanted;     /* somebody waits for what was appended */
+    bool looking;         /* nothing is written: pp_queue_look() */
     bool unindexed;       /* messages are in flash that this build has no room for */
     uint32_t refused_blocks; /* spare blocks that a refused message would have needed; 0: none */
     uint64_t garbage_bytes;  /* in flash, that cleaning could win back */
@@ -179,6 +180,12 @@ struct pp_queue {
  * mount has room for them (`unindexed`). */
 PP_MUST_USE enum pp_err pp_queue_mount(struct pp_queue *q, const struct pp_flash *flash,
                                        const struct pp_queue_limits *limits);
+/* As pp_queue_mount(), to look into an image: nothing is written, not even staged. Of the rest of
+ * this header only reading may follow. */
+PP_MUST_USE enum pp_err pp_queue_look(struct pp_queue *q, const struct pp_flash *flash);
+/* Is a record part of what waits? `entry` is that of record->id, NULL when there is none. */
+bool pp_queue_needs(const struct pp_queue *q, const struct pp_queue_entry *entry,
+                    const struct pp_record *record);
 /* Today's limits (a reread configuration). */
 void pp_queue_set_limits(struct pp_queue *q, const struct pp_queue_limits *limits);
 

@@ -307,7 +307,7 @@ static void check_living(struct pp_queue *q, struct pp_place tail)
         q->messages_torn += newest ? 1 : 0;
         q->messages_damaged += newest ? 0 : 1;
         /* Later mounts would not doubt it any more. */
-        if (newest && pp_queue_append_gone(q, entry) == PP_ERR_FLASH)
+        if (newest && !q->looking && pp_queue_append_gone(q, entry) == PP_ERR_FLASH)
             return;
         pp_queue_forget(q, entry);
     }
@@ -338,6 +338,8 @@ static enum pp_err settle(struct pp_queue *q, const struct pp_queue_generations 
     if (twice)
         choose_copies(q, tail);
     check_living(q, tail);
+    if (q->looking)
+        return PP_OK;
     enum pp_err err = q->unindexed ? PP_OK : pp_queue_rewrite_tail(q, g, end_lap);
     if (err == PP_OK)
         err = begin_boot(q);
@@ -345,8 +347,8 @@ static enum pp_err settle(struct pp_queue *q, const struct pp_queue_generations 
     return err;
 }
 
-enum pp_err pp_queue_mount(struct pp_queue *q, const struct pp_flash *flash,
-                           const struct pp_queue_limits *limits)
+static enum pp_err replay(struct pp_queue *q, const struct pp_flash *flash,
+                          const struct pp_queue_limits *limits)
 {
     struct pp_queue_generations generations;
     enum pp_err err = pp_ring_mount(&q->ring, flash);
@@ -357,4 +359,29 @@ enum pp_err pp_queue_mount(struct pp_queue *q, const struct pp_flash *flash,
     if (err != PP_OK)
         return err;
     return settle(q, &generations, read_log(q, &generations));
+}
+
+enum pp_err pp_queue_mount(struct pp_queue *q, const struct pp_flash *flash,
+                           const struct pp_queue_limits *limits)
+{
+    q->looking = false;
+    return replay(q, flash, limits);
+}
+
+enum pp_err pp_queue_look(struct pp_queue *q, const struct pp_flash *flash)
+{
+    const struct pp_queue_limits limits = {0};
+    q->looking = true;
+    return replay(q, flash, &limits);
+}
+
+bool pp_queue_needs(const struct pp_queue *q, const struct pp_queue_entry *entry,
+                    const struct pp_record *record)
+{
+    if (record->type == PP_RECORD_BOOT)
+        return record->place.lap == q->boot_lap;
+    if (entry == NULL || record->type == PP_RECORD_GONE ||
+        pp_place_before(record->place, entry->first))
+        return false;
+    return record->type > PP_RECORD_COMMIT || !pp_place_before(entry->commit, record->place);
 }

@@ -122,16 +122,17 @@ uint32_t pp_ring_free_blocks(const struct pp_ring *ring)
     return durable;
 }
 
-/* How often the block was erased, by its last header; by the last opened one if that is lost. */
-static uint32_t erases_of(const struct pp_ring *ring, uint32_t number)
+/* How often the block of a lap was erased: by its last header, or once each time round. */
+static uint32_t erases_of(const struct pp_ring *ring, uint32_t lap)
 {
     uint8_t bytes[PP_RING_BLOCK_HEADER_BYTES];
     struct pp_ring_block old;
     const struct pp_flash *flash = ring->flash;
+    uint32_t number = pp_ring_block_of(ring, lap);
     uint64_t address = (uint64_t)number * flash->block_bytes;
     if (flash->read(flash->ctx, address, bytes, sizeof(bytes)) < 0 ||
         pp_ring_block_decode(flash, number, bytes, &old) != PP_RING_HEADER_GOOD)
-        return ring->erases;
+        return (lap - 1) / flash->block_count;
     return old.erases;
 }
 
@@ -142,7 +143,7 @@ enum pp_err pp_ring_take_block(struct pp_ring *ring, uint32_t *lap)
         *lap = ring->next_lap++;
         if (pp_ring_is_retired(ring, number))
             continue;
-        uint32_t erases = erases_of(ring, number) + 1;
+        uint32_t erases = erases_of(ring, *lap) + 1;
         if (ring->flash->erase(ring->flash->ctx, number) >= 0) {
             ring->erases = erases;
             ring->report.blocks_erased++;
