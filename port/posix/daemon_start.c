@@ -152,7 +152,8 @@ static int start_relay(struct pp_daemon *d)
     enum pp_err err = pp_relay_start(port, config, &d->relay);
     if (err != PP_OK) {
         d->relay = NULL;
-        pp_cmd_say(d->context, "%s: %s", config->queue.path, pp_err_text(err));
+        pp_cmd_say(d->context, "%s: %s%s", config->queue.path, pp_err_text(err),
+                   err == PP_ERR_VERSION ? "; `pinpost store` says more" : "");
         return exit_code(err);
     }
     const struct pp_control_world world = {.relay = d->relay, .port = port, .config = config};
