@@ -160,6 +160,26 @@ static void half_the_medium(struct cut *c)
     }
 }
 
+/* Many blocks are given back and opened again before the next sync. */
+static void many_blocks_a_sync(struct cut *c)
+{
+    uint32_t block = c->flash[0].flash.block_bytes;
+    cut_start(c);
+    for (unsigned i = 0; i < 40 && !has_gone_round(c, 6); i++) {
+        for (unsigned k = 0; k < 5; k++)
+            (void)cut_add(c, block / 2 + (uint32_t)(cut_random(c) % block), 1);
+        if (i % 2 == 0)
+            cut_sync(c);
+        while (cut_waiting_count(&c->model) > 1)
+            cut_deliver(c, cut_waiting(&c->model, cut_random(c)));
+        if (i % 2 != 0)
+            cut_sync(c);
+        while (pp_queue_clean(c->queue))
+            continue;
+    }
+    cut_sync(c);
+}
+
 static void interleaved_writers(struct cut *c)
 {
     struct cut_message *writing[5] = {NULL};
@@ -309,6 +329,7 @@ static const struct workload workloads[] = {
     {"nearly-full", nearly_full, 1},
     {"full-with-refusals", full_with_refusals, 2},
     {"half-the-medium", half_the_medium, 1},
+    {"many-blocks-a-sync", many_blocks_a_sync, 3},
     {"interleaved-writers", interleaved_writers, 1},
     {"many-recipients", many_recipients, 2},
     {"hold-requeue-remove", hold_requeue_remove, 1},
