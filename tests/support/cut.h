@@ -47,6 +47,7 @@ struct cut {
     uint32_t stride;        /* every so many operations one is cut */
     uint32_t arrivals;      /* at each, so many times */
     uint32_t nested_stride; /* of so many cuts one is cut again in recovery, at each operation */
+    uint32_t deep_stride;   /* and of so many operations of the next recovery again one */
     struct cut_path only;   /* len 0: all */
 
     /* ---- the run ---- */

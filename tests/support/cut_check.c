@@ -43,7 +43,6 @@ void cut_settle(struct cut_model *m)
             continue;
         settle(m, &msg->there);
         settle(m, &msg->gone);
-        settle(m, &msg->back);
         for (uint32_t k = 1; k < msg->states; k++)
             settle(m, &msg->kept[k]);
         drop_old_states(msg);
@@ -95,12 +94,17 @@ static bool read_state(struct pp_queue *q, const struct cut_message *msg, uint8_
     return true;
 }
 
+static uint32_t checksum(const struct cut_message *msg, const uint8_t *state)
+{
+    return pp_crc32c(0, state, msg->recipients + 1) | 1;
+}
+
 uint32_t cut_told(struct pp_queue *q, const struct cut_message *msg)
 {
     uint8_t state[CUT_RECIPIENTS_MAX + 1];
     if (!read_state(q, msg, state))
         return 0;
-    return pp_crc32c(0, state, msg->recipients + 1) | 1;
+    return checksum(msg, state);
 }
 
 /* ---- promises ---- */
@@ -155,7 +159,7 @@ void cut_check(struct cut_model *m, struct pp_queue *q)
         if (entry != NULL) {
             present++;
             check_present(m, q, msg, entry);
-        } else if (msg->there.sure && !msg->ended && (!msg->revived || msg->back.sure)) {
+        } else if (msg->there.sure && !msg->ended && !msg->revived) {
             cut_problem(m, "message %u is lost, it was durable", msg->id);
         }
     }
@@ -165,8 +169,41 @@ void cut_check(struct cut_model *m, struct pp_queue *q)
         cut_problem(m, "%u messages are called damaged", q->messages_damaged);
 }
 
+/* May `now` be told where `told` was: is it a later state? */
+static bool may_follow(const struct cut_message *msg, uint32_t told, uint32_t now)
+{
+    bool found = false;
+    for (uint32_t i = 0; i < msg->states && now != told; i++) {
+        uint32_t sum = checksum(msg, msg->outcomes + i * (msg->recipients + 1));
+        if (found && sum == now)
+            return true;
+        found = found || sum == told;
+    }
+    return now == told;
+}
+
+void cut_check_again(struct cut_model *m, struct pp_queue *q, const struct cut_message *msg,
+                     uint32_t told)
+{
+    const struct pp_queue_entry *entry = pp_queue_find(q, msg->id);
+    if (entry == NULL && told != 0 && !msg->ended && !msg->revived)
+        cut_problem(m, "message %u was there after the first sync and is lost", msg->id);
+    else if (entry != NULL && told == 0 && msg->there.sure)
+        cut_problem(m, "message %u was gone after the first sync and is back", msg->id);
+    else if (entry != NULL && told == 0)
+        check_present(m, q, msg, entry);
+    else if (entry != NULL && !cut_is_whole(q, msg))
+        cut_problem(m, "message %u was whole after the first sync", msg->id);
+    else if (entry != NULL && !may_follow(msg, told, cut_told(q, msg)))
+        cut_problem(m, "message %u showed later outcomes after the first sync", msg->id);
+}
+
 /* ---- going on ---- */
 
+/*
+ * What is shown is promised with the next sync. States behind it, that did not read, may read at a
+ * later mount. The newest in the list is what the queue goes on from.
+ */
 static void adopt_state(struct cut_model *m, struct cut_message *msg, struct cut_promise next_sync)
 {
     uint8_t state[CUT_RECIPIENTS_MAX + 1];
@@ -175,19 +212,22 @@ static void adopt_state(struct cut_model *m, struct cut_message *msg, struct cut
         cut_problem(m, "the outcomes of message %u cannot be followed", msg->id);
         return;
     }
-    if (memcmp(msg->outcomes + (msg->states - 1) * len, state, len) != 0) {
+    uint32_t shown = msg->states;
+    while (shown > 0 && memcmp(msg->outcomes + (shown - 1) * len, state, len) != 0)
+        shown--;
+    if (shown > 1)
+        msg->kept[shown - 1] = next_sync;
+    if (shown < msg->states) {
+        msg->kept[msg->states] = (struct cut_promise){false, false, 0};
         memcpy(msg->outcomes + msg->states * len, state, len);
         msg->states++;
     }
-    if (msg->states > 1)
-        msg->kept[msg->states - 1] = next_sync;
 }
 
 /* Generations of the life before mean nothing any more. */
 static void forget_unsure(struct cut_message *msg)
 {
     msg->there.given = msg->there.sure;
-    msg->back.given = msg->back.sure;
     msg->gone.given = false;
     for (uint32_t i = 0; i < msg->states; i++)
         msg->kept[i].given = msg->kept[i].sure;
@@ -204,11 +244,11 @@ void cut_adopt(struct cut_model *m)
         forget_unsure(msg);
         if (pp_queue_find(m->queue, msg->id) == NULL) {
             msg->ended = true;
-            msg->gone = next_sync;
+            if (msg->there.sure)
+                msg->gone = next_sync;
             continue;
         }
         msg->revived = msg->revived || msg->ended;
-        msg->back = msg->ended ? next_sync : msg->back;
         msg->ended = false;
         if (!msg->there.sure)
             msg->there = next_sync;

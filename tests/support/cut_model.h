@@ -10,7 +10,8 @@
  * the model notes what the call may bring about, for the power may go in the middle of it.
  *
  * The states of a message are the outcomes of all recipients after each step. After a cut any of
- * them may be seen from the newest sure one on, never an older one, never a mixture.
+ * them may be seen from the newest sure one on, never an older one, never a mixture. What was
+ * written and promised to nobody may or may not read at each mount (src/queue/tail.c).
  */
 #ifndef PP_TEST_CUT_MODEL_H
 #define PP_TEST_CUT_MODEL_H
@@ -37,8 +38,8 @@ struct cut_message {
     uint32_t recipients;
     bool sealed;  /* a seal was asked for: it may be there */
     bool ended;   /* its end was asked for: it may be gone */
-    bool revived; /* its end was lost in a cut: until `back` is sure it may be gone all the same */
-    struct cut_promise there, gone, back;
+    bool revived; /* its end was lost in a cut: at a later mount it may read after all */
+    struct cut_promise there, gone;
     uint32_t states; /* 1 at least once sealed */
     struct cut_promise kept[CUT_STATES_MAX];
     uint8_t *outcomes; /* CUT_STATES_MAX times (recipients + 1); the last of each: is it held */
@@ -97,5 +98,12 @@ bool cut_is_whole(struct pp_queue *q, const struct cut_message *msg);
 /* Checksum of what a queue tells of a message beside its content: outcomes, held; 0 when it is not
  * there. */
 uint32_t cut_told(struct pp_queue *q, const struct cut_message *msg);
+/*
+ * `q` was mounted again, after its first sync behind a cut had made it tell `told`: is it still so?
+ * What was written and promised to nobody, and did not read then, may read now: a message, an end,
+ * a later outcome. Nothing that did read may be lost.
+ */
+void cut_check_again(struct cut_model *m, struct pp_queue *q, const struct cut_message *msg,
+                     uint32_t told);
 
 #endif

@@ -26,8 +26,8 @@ static const struct cut_geometry geometries[] = {
 
 static const struct cut_medium media[] = {
     {"card", false, false, false}, /* a cache, sectors old or new */
-    {"nor", true, true, false},    /* each operation is durable; bits torn */
-    {"raw", false, true, false},   /* both */
+    {"nor", true, true, true},     /* each operation is durable; bits are torn and waver */
+    {"raw", false, true, true},    /* both */
 };
 #define MEDIA (sizeof(media) / sizeof(media[0]))
 
@@ -69,24 +69,29 @@ static void steady_deliveries(struct cut *c)
 }
 
 /* Old mail moves with the ring while other mail comes and goes. */
-static void cleaning_under_way(struct cut *c)
+static void cleaning_goes_on(struct cut *c)
 {
-    cut_start(c);
     for (uint32_t i = 0; i < 4; i++)
-        (void)cut_add(c, 200 + i * 500, 1 + i);
+        (void)cut_add(c, 200 + i * 500, 4);
     for (unsigned i = 0; i < 400 && !has_gone_round(c, 3); i++) {
         (void)cut_add(c, (uint32_t)(cut_random(c) % 3000), 1);
         if (i % 3 == 0)
             cut_sync(c);
         if (cut_waiting_count(&c->model) > 5)
             cut_deliver(c, cut_waiting(&c->model, 4));
-        if (i % 16 == 7)
-            cut_results(&c->model, cut_waiting(&c->model, 3), i / 16 % 4, i / 16 % 4 + 1,
-                        PP_OUTCOME_FAILED);
+        struct cut_message *old = cut_waiting(&c->model, 3);
+        if (i % 16 == 7 && old != NULL)
+            cut_results(&c->model, old, 0, 1 + i / 16 % old->recipients, PP_OUTCOME_FAILED);
         for (unsigned k = 0; k < i % 5; k++)
             cut_clean(c);
     }
     cut_rest(c);
+}
+
+static void cleaning_under_way(struct cut *c)
+{
+    cut_start(c);
+    cleaning_goes_on(c);
 }
 
 /* Until it says no. */
@@ -322,6 +327,68 @@ static void all_of_it(struct cut *c)
     cut_rest(c);
 }
 
+/* ---- blocks that fail ---- */
+
+/* Blocks fail to erase, one at once, some when they were used a while. */
+static void erases_that_fail(struct cut *c)
+{
+    uint32_t count = c->flash[0].flash.block_count;
+    ram_flash_wear_out(&c->flash[0], 1, 0);
+    ram_flash_wear_out(&c->flash[0], count / 2, 1);
+    ram_flash_wear_out(&c->flash[0], count - 1, 2);
+    steady_deliveries(c);
+    cleaning_goes_on(c);
+}
+
+/* A program fails in the block that is being filled, with old mail in the block. */
+static void programs_that_fail(struct cut *c)
+{
+    uint64_t block = c->flash[0].flash.block_bytes;
+    uint32_t count = c->flash[0].flash.block_count;
+    ram_flash_fault(&c->flash[0], (struct ram_fault){RAM_FAIL_PROGRAM, 2 * block + block / 2,
+                                                     block / 4, 1, 1, 0});
+    ram_flash_fault(&c->flash[0], (struct ram_fault){RAM_FAIL_PROGRAM, 4 * block, block, 0, 1, 0});
+    ram_flash_fault(&c->flash[0],
+                    (struct ram_fault){RAM_FAIL_PROGRAM, (count - 2) * block, block, 3, 0, 0});
+    cut_start(c);
+    cleaning_goes_on(c);
+}
+
+/* More than one in a row, and the block that is to continue another fails too. */
+static void failures_in_a_row(struct cut *c)
+{
+    uint64_t block = c->flash[0].flash.block_bytes;
+    ram_flash_fault(&c->flash[0],
+                    (struct ram_fault){RAM_FAIL_PROGRAM, 3 * block + 100, block, 1, 0, 0});
+    ram_flash_wear_out(&c->flash[0], 5, 0);
+    ram_flash_wear_out(&c->flash[0], 6, 1);
+    ram_flash_fault(&c->flash[0], (struct ram_fault){RAM_FAIL_PROGRAM, 7 * block, 1, 2, 0, 0});
+    cut_start(c);
+    cleaning_goes_on(c);
+    for (unsigned i = 0; i < 4; i++) {
+        cut_restart(c);
+        (void)cut_add(c, 900, 2);
+        cut_sync(c);
+    }
+}
+
+/* Two blocks are retired, and the ring goes round and round: the list moves with it. */
+static void list_of_retired_moves(struct cut *c)
+{
+    ram_flash_wear_out(&c->flash[0], 2, 0);
+    ram_flash_wear_out(&c->flash[0], 3, 0);
+    cut_start(c);
+    for (unsigned i = 0; i < 600 && !has_gone_round(c, 6); i++) {
+        if (cut_add(c, 1500 + (uint32_t)(cut_random(c) % 2000), 1))
+            cut_sync(c);
+        while (cut_waiting_count(&c->model) > 1)
+            cut_deliver(c, cut_waiting(&c->model, 1));
+        cut_rest(c);
+        if (i % 40 == 39)
+            cut_restart(c);
+    }
+}
+
 static const struct workload workloads[] = {
     {"fresh-medium", fresh_medium, 40},
     {"steady-deliveries", steady_deliveries, 1},
@@ -337,6 +404,10 @@ static const struct workload workloads[] = {
     {"syncs-under-way", syncs_under_way, 1},
     {"small-records", small_records, 1},
     {"all-of-it", all_of_it, 1},
+    {"erases-that-fail", erases_that_fail, 1},
+    {"programs-that-fail", programs_that_fail, 1},
+    {"failures-in-a-row", failures_in_a_row, 1},
+    {"list-of-retired-moves", list_of_retired_moves, 1},
 };
 #define WORKLOADS (sizeof(workloads) / sizeof(workloads[0]))
 
@@ -397,7 +468,8 @@ static void run_one(struct cut *c, const struct wanted *w, const struct workload
     c->medium = medium;
     c->stride = load->arrivals > 8 ? 1 : w->stride;
     c->arrivals = load->arrivals * w->arrivals;
-    c->nested_stride = 8;
+    c->nested_stride = 16;
+    c->deep_stride = 8;
     c->only = w->path;
     cut_begin(c, &geometries[geometry]);
     load->run(c);
