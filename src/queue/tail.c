@@ -37,9 +37,15 @@ void pp_queue_note_generation(struct pp_queue_generations *g, uint32_t generatio
 
 void pp_queue_note_gone(struct pp_queue_generations *g, const struct pp_record *record)
 {
-    g->gone[g->gone_count % GONE].id = record->id;
-    g->gone[g->gone_count % GONE].place = record->place;
-    g->gone_count++;
+    uint32_t count = g->gone_count < GONE ? g->gone_count : GONE;
+    uint32_t slot = 0;
+    /* What each mount says again takes one place, not one more a mount. */
+    while (slot < count && g->gone[slot].id != record->id)
+        slot++;
+    if (slot == count)
+        slot = g->gone_count++ % GONE;
+    g->gone[slot].id = record->id;
+    g->gone[slot].place = record->place;
 }
 
 struct pp_place pp_queue_tail(const struct pp_queue_generations *g)
@@ -51,6 +57,16 @@ struct pp_place pp_queue_tail(const struct pp_queue_generations *g)
     return (struct pp_place){0, 0};
 }
 
+/* May `len` bytes more be written? The BOOT record of this mount takes a block in any case. */
+static bool has_room(const struct pp_queue *q, uint32_t len)
+{
+    if (!pp_queue_is_short(q))
+        return true;
+    if (q->ring.head_lap == 0)
+        return pp_ring_spare_blocks(&q->ring) > 1;
+    return pp_ring_room(&q->ring) > len;
+}
+
 /* Ends are said again from memory: the records may already read otherwise. */
 static enum pp_err rewrite_ends(struct pp_queue *q, const struct pp_queue_generations *g,
                                 struct pp_place tail)
@@ -59,7 +75,7 @@ static enum pp_err rewrite_ends(struct pp_queue *q, const struct pp_queue_genera
     for (uint32_t i = 0; i < count; i++) {
         const struct pp_queue_entry entry = {.id = g->gone[i].id};
         if (pp_place_before(g->gone[i].place, tail) || pp_queue_find(q, entry.id) != NULL ||
-            pp_queue_is_short(q))
+            !has_room(q, 0))
             continue;
         enum pp_err err = pp_queue_append_gone(q, &entry);
         if (err != PP_OK)
@@ -102,12 +118,16 @@ static void check_results(struct pp_queue *q, struct pp_place tail)
     }
 }
 
+/* One that reads well now and does not the next time is let go for the one before it. */
 static enum pp_err rewrite_result(struct pp_queue *q, struct pp_queue_entry *entry)
 {
     struct pp_record record;
     struct pp_place place;
-    if (pp_queue_is_short(q) || pp_ring_read(&q->ring, entry->last_result, &record, q->scratch,
-                                             sizeof(q->scratch)) != PP_OK)
+    while (entry->last_result.lap != 0 && pp_ring_read(&q->ring, entry->last_result, &record,
+                                                       q->scratch, sizeof(q->scratch)) != PP_OK)
+        step_back(q, entry);
+    if (entry->last_result.lap == 0 || !has_room(q, record.len) ||
+        !pp_queue_state_apply(entry, q->scratch, record.len))
         return PP_OK;
     enum pp_err err =
         pp_ring_append(&q->ring, record.type, entry->id, q->scratch, record.len, &place);
