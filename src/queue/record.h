@@ -130,6 +130,9 @@ uint32_t pp_queue_blocks_reserved(const struct pp_queue *q);
 /* May `need` more bytes of a message that begins in block `lap` (0: the next record's) be
  * appended, and leave what has to be left? When not, cleaning is asked for the room. */
 bool pp_queue_admits(struct pp_queue *q, uint32_t lap, uint64_t need, uint8_t severity);
+/* May `need` bytes of a message that is there be written again at mount? What is kept for one more
+ * copy may be used up, but not what cleaning needs to move on. */
+bool pp_queue_admits_copy(const struct pp_queue *q, uint64_t need);
 /* So little room that only what settles a recipient is written. */
 bool pp_queue_is_short(const struct pp_queue *q);
 void pp_queue_group_add(struct pp_queue *q, uint32_t lap, uint64_t bytes);

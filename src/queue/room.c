@@ -74,16 +74,32 @@ uint32_t pp_queue_blocks_reserved(const struct pp_queue *q)
     return (uint32_t)((uint64_t)pp_ring_good_blocks(&q->ring) * q->limits.reserve_percent / 100);
 }
 
-bool pp_queue_admits(struct pp_queue *q, uint32_t lap, uint64_t need, uint8_t severity)
+/* The largest group once `need` bytes more belong to what begins in block `lap`. */
+static uint64_t largest_group_with(const struct pp_queue *q, uint32_t lap, uint64_t need)
 {
-    uint64_t free_bytes = pp_queue_free_bytes(q);
     uint64_t largest = largest_group(q);
     uint32_t head = q->ring.head_lap != 0 ? q->ring.head_lap : q->ring.next_lap;
     uint64_t group = q->group_bytes[(lap != 0 ? lap : head) % PP_QUEUE_GROUPS] + need;
-    uint32_t keep = kept_for(q, group > largest ? group : largest);
+    return group > largest ? group : largest;
+}
+
+static bool leaves(const struct pp_queue *q, uint64_t need, uint32_t blocks)
+{
+    uint64_t free_bytes = pp_queue_free_bytes(q);
+    return need <= free_bytes && (free_bytes - need) / pp_queue_block_room(q) >= blocks;
+}
+
+bool pp_queue_admits_copy(const struct pp_queue *q, uint64_t need)
+{
+    return leaves(q, need, pp_queue_blocks_for(q, largest_group_with(q, 0, need)) + 2);
+}
+
+bool pp_queue_admits(struct pp_queue *q, uint32_t lap, uint64_t need, uint8_t severity)
+{
+    uint32_t keep = kept_for(q, largest_group_with(q, lap, need));
     if (severity < PP_SEVERITY_CRITICAL)
         keep += pp_queue_blocks_reserved(q);
-    if (need <= free_bytes && (free_bytes - need) / pp_queue_block_room(q) >= keep)
+    if (leaves(q, need, keep))
         return true;
     /* Cleaning is to win this much back, if there is garbage enough. */
     uint32_t wanted = keep + pp_queue_blocks_for(q, need) + 1;

@@ -158,8 +158,6 @@ static enum pp_err rewrite_message(struct pp_queue *q, struct pp_queue_entry *en
     const struct pp_queue_entry before = *entry;
     uint32_t id = entry->id;
     uint32_t damaged = q->messages_damaged;
-    if (!pp_queue_admits(q, 0, entry->stored_bytes, PP_SEVERITY_CRITICAL))
-        return PP_OK;
     enum pp_err err = pp_queue_copy(q, entry);
     if (err != PP_OK)
         return err == PP_ERR_FLASH ? err : PP_OK;
@@ -187,7 +185,9 @@ enum pp_err pp_queue_rewrite_tail(struct pp_queue *q, const struct pp_queue_gene
     check_results(q, tail);
     enum pp_err err = rewrite_ends(q, g, tail);
     while (err == PP_OK && (entry = pp_queue_next(q, &cursor)) != NULL) {
-        if (entry->commit.lap < end_lap && !pp_place_before(entry->commit, tail))
+        /* Where there is no room for a copy, it is still known what became of the message. */
+        if (entry->commit.lap < end_lap && !pp_place_before(entry->commit, tail) &&
+            pp_queue_admits_copy(q, entry->stored_bytes))
             err = rewrite_message(q, entry);
         else if (entry->last_result.lap != 0 && entry->last_result.lap < end_lap &&
                  !pp_place_before(entry->last_result, tail))
