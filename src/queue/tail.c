@@ -185,13 +185,13 @@ enum pp_err pp_queue_rewrite_tail(struct pp_queue *q, const struct pp_queue_gene
     check_results(q, tail);
     enum pp_err err = rewrite_ends(q, g, tail);
     while (err == PP_OK && (entry = pp_queue_next(q, &cursor)) != NULL) {
-        /* Where there is no room for a copy, it is still known what became of the message. */
-        if (entry->commit.lap < end_lap && !pp_place_before(entry->commit, tail) &&
+        /* The result first: a copy of the message would read it again, and it may waver. */
+        if (entry->last_result.lap != 0 && entry->last_result.lap < end_lap &&
+            !pp_place_before(entry->last_result, tail))
+            err = rewrite_result(q, entry);
+        if (err == PP_OK && entry->commit.lap < end_lap && !pp_place_before(entry->commit, tail) &&
             pp_queue_admits_copy(q, entry->stored_bytes))
             err = rewrite_message(q, entry);
-        else if (entry->last_result.lap != 0 && entry->last_result.lap < end_lap &&
-                 !pp_place_before(entry->last_result, tail))
-            err = rewrite_result(q, entry);
     }
     return err;
 }
