@@ -268,7 +268,10 @@ static void on_copy(struct pp_queue *q, struct pp_queue_entry *entry, struct pp_
         return;
     if (!pp_queue_is_whole(q, &copy))
         return;
-    if (!pp_place_before(place, tail) && pp_queue_is_whole(q, entry))
+    /* One that was cut off behind its COMMIT: the results are still with the first copy. */
+    bool lacks_results =
+        entry->last_result.lap != 0 && pp_place_before(entry->last_result, copy.first);
+    if ((lacks_results || !pp_place_before(place, tail)) && pp_queue_is_whole(q, entry))
         return;
     /* What results took was added to the first copy's. */
     if (copy.stored_bytes < entry->stored_bytes)
