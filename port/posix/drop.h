@@ -18,15 +18,18 @@
  *     pinpost-drop 1                 first line, exactly
  *     kind alert                     or message
  *     severity critical              info, notice, warning, critical; default info
- *     sender root@nas.example        or <> for the null sender; without this line the
- * configuration's sender name QmFja3Vw                  sender's name, base64 of UTF-8 subject
- * RGlzayAzIGZhaWxlZA==   base64 of UTF-8; alerts only recipient admin@example.org    one a line,
- * any number default-to                     also the configuration's recipients 8bitmime
- * BODY=8BITMIME was declared smtputf8 an empty line, then the content
+ *     sender root@nas.example        or <> for the null sender; default the configuration's
+ *     name QmFja3Vw                  sender's name, base64 of UTF-8
+ *     subject RGlzayAzIGZhaWxlZA==   base64 of UTF-8; alerts only
+ *     recipient admin@example.org    one a line, any number
+ *     default-to                     also the configuration's recipients
+ *     8bitmime                       BODY=8BITMIME was declared
+ *     smtputf8
  *
  * Who wrote it is the owner of the file as fstat() tells; nothing in the file can change that. A
- * file that is not like this is renamed to `bad-RANDOM` and reported in the log; a `tmp-` file
- * older than a day is removed. A `new-` file is unlinked only when its message is durable in the
+ * file that is not like this is renamed to `bad-RANDOM` and reported in the log; so is one without
+ * any good recipient, while a bad recipient among good ones is reported alone. A `tmp-` file older
+ * than a day is removed. A `new-` file is unlinked only when its message is durable in the
  * store; after a crash in between the queue knows it by its digits, and it is not taken in again.
  */
 #ifndef PP_POSIX_DROP_H
@@ -52,6 +55,7 @@
 #define PP_DROP_RANDOM_DIGITS  32
 #define PP_DROP_NAME_LEN       36   /* prefix and digits */
 #define PP_DROP_LINE_MAX       2048 /* of the header, without the LF */
+#define PP_DROP_LINES_MAX      (PP_RECIPIENTS_MAX + 16)
 #define PP_DROP_FILE_MODE      0640
 #define PP_DROP_DIRECTORY_MODE 03733
 #define PP_DROP_TMP_AGE_S      86400

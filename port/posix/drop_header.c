@@ -12,8 +12,6 @@
 
 #include "base/base64.h"
 
-#define LINES_MAX (PP_RECIPIENTS_MAX + 16)
-
 enum pp_err pp_drop_rewind(struct pp_drop_reader *r)
 {
     r->at = r->len = 0;
@@ -154,8 +152,11 @@ enum pp_err pp_drop_header_read(struct pp_drop_reader *r, struct pp_drop_header 
         err = pp_drop_line(r, &line);
     if (err == PP_OK && !pp_text_equal(line, pp_text_z(PP_DROP_FIRST_LINE)))
         err = PP_ERR_SYNTAX;
-    for (int i = 0; err == PP_OK && i < LINES_MAX; i++) {
+    header->bytes = sizeof(PP_DROP_FIRST_LINE);
+    for (int i = 1; err == PP_OK && i < PP_DROP_LINES_MAX; i++) {
         err = pp_drop_line(r, &line);
+        if (err == PP_OK)
+            header->bytes += line.len + 1;
         if (err == PP_OK && line.len == 0)
             return PP_OK;
         if (err == PP_OK)

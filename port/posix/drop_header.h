@@ -20,6 +20,7 @@ struct pp_drop_header {
     enum pp_kind kind;
     enum pp_severity severity;
     bool body_8bitmime, smtputf8;
+    uint64_t bytes;                       /* of the file, up to the content */
     struct pp_text sender, name, subject; /* views into `text` */
     size_t text_len;
     char text[PP_ADDRESS_CAP + 256 + 900];

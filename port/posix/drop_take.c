@@ -2,7 +2,9 @@
  * drop_take.c - mail that waited in the drop directory comes in
  *
  * Job:      a pass over the directory in bounded pieces; files of strangers are opened with care:
- * no links, no devices, no fifos, one name only. Not here: the header of a file (drop_header.c).
+ *           no links, no devices, no fifos, one name only. Nothing that somebody leaves there may
+ *           keep the files behind it waiting.
+ * Not here: the header of a file (drop_header.c).
  * Follows:  drop.h
  */
 #include "drop_take.h"
@@ -20,6 +22,7 @@
 
 #define LOOK_EVERY_MS  2000
 #define STALLED_MS     30000
+#define BAD_NAMES      4  /* tried for one file */
 #define PIECES_A_TURN  8  /* of content, 16 KiB each */
 #define ENTRIES_A_TURN 32 /* names looked at */
 
@@ -38,15 +41,43 @@ static void log_file(const struct pp_drop_take *d, enum pp_log_level level, cons
 
 /* ---- what becomes of a file ---- */
 
-static void put_aside(struct pp_drop_take *d, const char *name_z, const char *words_z)
+/* bad-DIGITS: those of the file, or others where somebody has put that name in the way. */
+static bool put_bad_name(const struct pp_drop_take *d, const char *name_z, int attempt, char *bad_z)
+{
+    uint8_t random[PP_DROP_RANDOM_DIGITS / 2];
+    struct pp_writer w;
+
+    pp_writer_init(&w, bad_z, PP_DROP_NAME_LEN);
+    pp_put_z(&w, PP_DROP_BAD);
+    if (attempt == 0) {
+        pp_put_z(&w, name_z + sizeof(PP_DROP_NEW) - 1);
+    } else if (d->port->entropy(d->port->ctx, random, sizeof random) == 0) {
+        pp_put_hex(&w, random, sizeof random, 0);
+    }
+    bad_z[w.len] = '\0';
+    return w.len == PP_DROP_NAME_LEN && !w.overflow;
+}
+
+/* False: it is still there. Where a file system knows no RENAME_NOREPLACE, an earlier bad file of
+ * the same digits is replaced. */
+static bool put_aside(struct pp_drop_take *d, const char *name_z, const char *words_z)
 {
     char bad[PP_DROP_NAME_LEN + 1];
 
-    memcpy(bad, name_z, sizeof bad);
-    memcpy(bad, PP_DROP_BAD, strlen(PP_DROP_BAD));
-    if (renameat(d->directory, name_z, d->directory, bad) != 0)
-        d->stalled = true; /* or it would be tried again and again */
-    log_file(d, PP_LOG_ERROR, "drop_refused", bad, words_z);
+    for (int i = 0; i < BAD_NAMES && put_bad_name(d, name_z, i, bad); i++) {
+        int result = renameat2(d->directory, name_z, d->directory, bad, RENAME_NOREPLACE);
+        if (result != 0 && (errno == EINVAL || errno == ENOSYS))
+            result = renameat(d->directory, name_z, d->directory, bad);
+        if (result == 0) {
+            log_file(d, PP_LOG_ERROR, "drop_refused", bad, words_z);
+            return true;
+        }
+        if (errno == ENOENT)
+            return true; /* its owner took it away */
+    }
+    d->slow = true; /* or it would be looked at again and again */
+    log_file(d, PP_LOG_ERROR, "drop_refused", name_z, words_z);
+    return false;
 }
 
 static void end_file(struct pp_drop_take *d)
@@ -59,22 +90,30 @@ static void end_file(struct pp_drop_take *d)
     d->reader.fd = -1;
 }
 
-/* The first two are for the moment; anything else is the file's own fault and stays so. */
+/* Of this file at this moment: another one may be smaller, more urgent, or readable. */
 static bool is_passing(enum pp_err err)
 {
-    return err == PP_ERR_FULL || err == PP_ERR_DRY || err == PP_ERR_FLASH || err == PP_ERR_IO ||
-           err == PP_ERR_BUSY || err == PP_ERR_LATER;
+    return err == PP_ERR_FULL || err == PP_ERR_IO;
 }
 
+/* Of the relay: it takes nothing at all now. */
+static bool is_stall(enum pp_err err)
+{
+    return err == PP_ERR_DRY || err == PP_ERR_FLASH || err == PP_ERR_BUSY || err == PP_ERR_LATER;
+}
+
+/* What is neither is the file's own fault, and stays so. */
 static void give_up(struct pp_drop_take *d, enum pp_err err)
 {
     end_file(d);
-    if (!is_passing(err)) {
-        put_aside(d, d->name, pp_err_text(err));
+    if (!is_passing(err) && !is_stall(err)) {
+        (void)put_aside(d, d->name, pp_err_text(err));
         return;
     }
-    d->stalled = true;
-    log_file(d, PP_LOG_WARN, "drop_waits", d->name, pp_err_text(err));
+    if (!d->slow) /* once a pass is enough */
+        log_file(d, PP_LOG_WARN, "drop_waits", d->name, pp_err_text(err));
+    d->slow = true;
+    d->stalled |= is_stall(err);
 }
 
 /* ---- one file ---- */
@@ -100,8 +139,10 @@ static struct pp_text token_of(const struct pp_drop_take *d)
     return pp_text_z(d->name + sizeof(PP_DROP_NEW) - 1);
 }
 
+/* With its size, what finds no room is known before a byte is written. */
 static enum pp_err open_submit(struct pp_drop_take *d, const struct stat *st)
 {
+    uint64_t size_bytes = (uint64_t)st->st_size, header_bytes = d->header.bytes;
     char origin[32];
     int len = snprintf(origin, sizeof origin, "uid=%" PRIu32, (uint32_t)st->st_uid);
     const struct pp_submission submission = {
@@ -114,27 +155,59 @@ static enum pp_err open_submit(struct pp_drop_take *d, const struct stat *st)
         .token = token_of(d),
         .body_8bitmime = d->header.body_8bitmime,
         .smtputf8 = d->header.smtputf8,
+        .size_bytes = size_bytes > header_bytes ? size_bytes - header_bytes : 0,
     };
     return pp_submit_open(d->relay, &submission, &d->submit);
 }
 
-/* The header once more: the message had to be open for its recipients. */
+static void log_recipient(const struct pp_drop_take *d, struct pp_text address, enum pp_err err)
+{
+    struct pp_log_line line;
+
+    pp_log_begin(&line, d->log, PP_LOG_ERROR, 0, "drop_recipient_refused");
+    pp_log_z(&line, "file", d->name);
+    pp_log_text(&line, "address", address);
+    pp_log_err(&line, err);
+    pp_log_end(&line);
+}
+
+/* What would be refused at any time; other recipients need not suffer. */
+static bool is_bad_address(enum pp_err err)
+{
+    return err == PP_ERR_SYNTAX || err == PP_ERR_INJECTION || err == PP_ERR_NOT_FOUND ||
+           err == PP_ERR_EMPTY;
+}
+
+/* The header once more: the message had to be open for its recipients. Whoever wrote it may have
+ * changed it meanwhile, so it is bounded once more. */
 static enum pp_err give_recipients(struct pp_drop_take *d)
 {
     struct pp_text line, value;
-    enum pp_err err = pp_drop_rewind(&d->reader);
+    enum pp_err err = pp_drop_rewind(&d->reader), refused = PP_OK;
+    uint32_t taken = 0;
 
-    while (err == PP_OK) {
+    for (int i = 0; err == PP_OK && i < PP_DROP_LINES_MAX; i++) {
         err = pp_drop_line(&d->reader, &line);
-        if (err != PP_OK || line.len == 0)
-            break;
+        if (err == PP_OK && line.len == 0)
+            return taken > 0 || refused == PP_OK ? PP_OK : refused;
+        if (err != PP_OK)
+            return err;
         struct pp_text key = pp_drop_key(line, &value);
-        if (pp_text_equal(key, pp_text_z(PP_DROP_RECIPIENT)))
+        bool named = pp_text_equal(key, pp_text_z(PP_DROP_RECIPIENT));
+        if (named)
             err = pp_submit_recipient(d->submit, value);
         else if (pp_text_equal(key, pp_text_z(PP_DROP_DEFAULT_TO)))
             err = pp_submit_default_recipients(d->submit);
+        else
+            continue;
+        taken += err == PP_OK;
+        if (named && is_bad_address(err)) {
+            log_recipient(d, value, err);
+            pp_err_keep(&refused, err);
+            err = PP_OK;
+        }
     }
-    return err;
+    return err == PP_OK ? PP_ERR_TOO_BIG : err;
 }
 
 /* The power went between the store's sync and the file's end. */
@@ -144,7 +217,7 @@ static void remove_taken(struct pp_drop_take *d)
     if (unlinkat(d->directory, d->name, 0) == 0)
         d->removed = true;
     else
-        put_aside(d, d->name, "it is in the queue, but cannot be removed");
+        d->stuck |= !put_aside(d, d->name, "it is in the queue, but cannot be removed");
     end_file(d);
 }
 
@@ -153,7 +226,8 @@ static void begin_file(struct pp_drop_take *d)
     struct stat st;
     enum pp_err err = open_file(d, &st);
 
-    if (err == PP_OK && pp_message_is_queued(d->relay, token_of(d))) {
+    /* Reads the whole queue: what was left by this very daemon is known without. */
+    if (err == PP_OK && !d->knows_all && pp_message_is_queued(d->relay, token_of(d))) {
         remove_taken(d);
         return;
     }
@@ -228,8 +302,7 @@ static void look_at_pending(struct pp_drop_take *d)
         } else {
             /* Taken again it would be sent twice, over and over. */
             log_file(d, PP_LOG_ERROR, "drop_stays", d->pending[i].name, strerror(errno));
-            put_aside(d, d->pending[i].name, "it was taken in, but cannot be removed");
-            d->stalled = true;
+            d->stuck |= !put_aside(d, d->pending[i].name, "it was taken in, but cannot be removed");
         }
     }
     d->pending_count = kept;
@@ -264,6 +337,7 @@ static const char *next_entry(struct pp_drop_take *d)
         ssize_t n = getdents64(d->directory, d->entries, sizeof d->entries);
         d->entries_at = 0;
         d->entries_len = n > 0 ? (size_t)n : 0;
+        d->stalled |= n < 0;
         if (n <= 0)
             return NULL;
     }
@@ -276,10 +350,16 @@ static void end_pass(struct pp_drop_take *d, uint64_t now_ms)
 {
     d->scanning = false;
     d->entries_at = d->entries_len = 0;
+    d->knows_all |= !d->stalled;
     if (d->removed)
         (void)fsync(d->directory);
     d->removed = false;
-    d->next_ms = now_ms + (d->stalled ? STALLED_MS : LOOK_EVERY_MS);
+    d->next_ms = now_ms + (d->slow || d->stalled ? STALLED_MS : LOOK_EVERY_MS);
+    if (d->stuck) {
+        log_file(d, PP_LOG_ERROR, "drop_stopped", "",
+                 "what was taken in stays there: nothing more is taken before a restart");
+        d->next_ms = PP_TIME_NEVER;
+    }
 }
 
 static void look_at_entries(struct pp_drop_take *d)
@@ -302,7 +382,7 @@ static void look_at_entries(struct pp_drop_take *d)
 
 static void begin_pass(struct pp_drop_take *d)
 {
-    d->stalled = false;
+    d->stalled = d->slow = false;
     d->entries_at = d->entries_len = 0;
     d->scanning = lseek(d->directory, 0, SEEK_SET) == 0;
 }
@@ -316,7 +396,7 @@ uint64_t pp_drop_turn(struct pp_drop_take *d, uint64_t now_ms)
     if (!in_pass)
         begin_pass(d);
     look_at_pending(d);
-    if (d->stalled)
+    if (d->stalled || d->stuck)
         d->scanning = false;
     if (d->submit)
         feed_file(d);
@@ -330,7 +410,7 @@ uint64_t pp_drop_turn(struct pp_drop_take *d, uint64_t now_ms)
 
 void pp_drop_look_now(struct pp_drop_take *d)
 {
-    d->next_ms = 0;
+    d->next_ms = d->stuck ? PP_TIME_NEVER : 0;
 }
 
 bool pp_drop_drain(struct pp_drop_take *d)

@@ -18,8 +18,11 @@ struct pp_drop_take {
     int directory;
     uint64_t next_ms; /* next look into the directory */
     bool scanning;
-    bool removed; /* a file was, since the directory was synced */
-    bool stalled; /* the queue takes nothing now: this pass is over */
+    bool removed;   /* a file was, since the directory was synced */
+    bool stalled;   /* the queue takes nothing now: this pass is over */
+    bool slow;      /* something has to wait: the next pass is not soon */
+    bool stuck;     /* what was taken in cannot be removed: no further pass, or it is sent again */
+    bool knows_all; /* what lay there at the start was looked at: none of it is in the queue */
     size_t entries_at, entries_len;
     char entries[8192] __attribute__((aligned(8))); /* of getdents64() */
     struct pp_submit *submit;                       /* the file being read, NULL: none */

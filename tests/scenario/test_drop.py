@@ -88,6 +88,67 @@ class Drop(Case):
         self.assertEqual(len(self.host.mails), 1)
         self.assertEqual(len(self.runner.find("drop_refused")), 8)
 
+    def test_what_is_in_the_way_delays_nobody(self):
+        """Anybody may make names in the directory; the mail of others goes on all the same."""
+        os.mkdir(self.runner.path("drop/bad-" + "a" * 32))
+        self.runner.write_file("drop/bad-" + "a" * 32 + "/x", "")
+        self.runner.write_file("x", "rubbish", 0o640)
+        os.rename(self.runner.path("x"), self.runner.path("drop/new-" + "a" * 32))
+        os.mkdir(self.runner.path("drop/new-" + "b" * 32))
+        os.mkdir(self.runner.path("drop/bad-" + "b" * 32))
+        self.runner.write_file("drop/bad-" + "b" * 32 + "/x", "")
+        for index in range(8):
+            self.assertEqual(self.runner.send("-s", str(index)).returncode, 0)
+        self.runner.start()
+        self.arrives(self.host, 8)
+        self.until(lambda: self.files("new-") == [], "nothing left to take in")
+        self.assertEqual(len(self.files("bad-")), 4)
+
+    def test_one_that_finds_no_room_lets_others_pass(self):
+        self.runner.conf["queue"].update(size="256K", message_limit="64K", reserve="0")
+        self.runner.conf["queue"]["path"] = self.runner.path("small")
+        self.host.stop()
+        self.runner.start()
+        for _ in range(2):
+            self.assertEqual(self.runner.send(given="x" * 60000).returncode, 0)
+        self.assertEqual(self.runner.send(given="x" * 60000).returncode, 75)
+        self.runner.stop()
+        self.assertEqual(self.runner.send("-s", "large", given="y" * 60000).returncode, 0)
+        large = self.files("new-")[0]
+        for index in range(4):
+            self.assertEqual(self.runner.send("-s", f"small {index}").returncode, 0)
+        # Names are looked at in no known order: with the large one anywhere, the others get in.
+        self.runner.start()
+        self.until(lambda: self.files("new-") == [large], "the small ones taken in")
+
+    def test_what_is_in_the_queue_already_is_not_taken_again(self):
+        """The power went when the store had it and the file was not yet gone."""
+        self.host.stop()
+        self.assertEqual(self.runner.send("-s", "once").returncode, 0)
+        name = self.files("new-")[0]
+        with open(self.runner.path("drop/" + name), encoding="utf-8") as file:
+            text = file.read()
+        self.runner.start()
+        self.until(lambda: self.files() == [] and self.runner.queue(), "the message taken in")
+        self.runner.stop()
+        self.runner.write_file("x", text, 0o640)
+        os.rename(self.runner.path("x"), self.runner.path("drop/" + name))
+        self.runner.start()
+        self.runner.wait("drop_was_taken")
+        self.assertEqual(self.files(), [])
+        self.assertEqual(len(self.runner.queue()), 1)
+
+    def test_a_bad_recipient_does_not_cost_the_others_their_mail(self):
+        self.runner.write_file("x", "pinpost-drop 1\nkind message\nrecipient root\n"
+                                    "recipient a@x.example\nrecipient b..c@x.example\n"
+                                    "\nSubject: x\n\ny\n", 0o640)
+        os.rename(self.runner.path("x"), self.runner.path("drop/new-" + "a" * 32))
+        self.runner.conf["identity"]["domain"] = None
+        self.runner.start()
+        self.assertEqual(self.arrives(self.host).recipients, ["a@x.example"])
+        self.until(lambda: self.files() == [], "an empty drop directory")
+        self.assertEqual(len(self.runner.find("drop_recipient_refused")), 2)
+
 
 if __name__ == "__main__":
     unittest.main()
