@@ -309,11 +309,13 @@ enum pp_err pp_message_release(struct pp_relay *r, uint32_t id)
     struct pp_queue_entry *entry;
     enum pp_err err = find_quiet(r, id, &entry);
 
-    if (err == PP_OK && entry->held) {
-        err = pp_queue_hold(&r->queue, id, false);
-    }
+    /* In this order: where the second step finds no room the message is still held, not forgotten.
+     */
     if (err == PP_OK && entry->failed_count > 0) {
         err = pp_queue_requeue(&r->queue, id);
+    }
+    if (err == PP_OK && entry->held) {
+        err = pp_queue_hold(&r->queue, id, false);
     }
     if (err == PP_OK) {
         int64_t wall_s = r->port->wall_s(r->port->ctx);
@@ -332,11 +334,18 @@ enum pp_err pp_message_remove(struct pp_relay *r, uint32_t id)
     if (err != PP_OK) {
         return err;
     }
+    const pp_time_ms at_ms = pp_schedule_at(&r->schedule, entry);
     pp_schedule_remove(&r->schedule, entry);
     err = pp_queue_remove(&r->queue, id);
+    if (err != PP_OK) {
+        if (at_ms != PP_TIME_NEVER) {
+            pp_relay_schedule_entry(r, entry, at_ms);
+        }
+        return err;
+    }
     pp_log_begin(&line, &r->log, PP_LOG_INFO, id, "removed");
     pp_log_end(&line);
-    return err;
+    return PP_OK;
 }
 
 enum pp_err pp_message_flush(struct pp_relay *r, uint32_t id)
