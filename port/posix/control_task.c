@@ -399,8 +399,12 @@ static bool step_act(struct pp_control_task *task, const struct pp_control_world
             (task->verb != VERB_RELEASE || info.failed_count == 0))
             continue;
         err = act(task->verb, world->relay, &info);
+        if (err != PP_OK && err != PP_ERR_BUSY) {
+            task->id = info.id;
+            return put_failure(task, err, w);
+        }
         task->count += err == PP_OK ? 1 : 0;
-        task->busy += err != PP_OK ? 1 : 0;
+        task->busy += err == PP_ERR_BUSY ? 1 : 0;
     }
     return true;
 }

@@ -2,7 +2,7 @@
  * test_relay_queue.c - the queue commands of pinpost.h when the store refuses what they ask
  *
  * Job:      a message that could not be removed goes on as before: it waits for its next attempt,
- *           and the log claims nothing else.
+ *           and neither the log nor the answer claims anything else.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "posix/control_task.h"
 #include "relay.h"
 #include "support/ram_flash.h"
 
@@ -93,18 +94,25 @@ static bool is_planned(uint32_t id)
     return info.next_in_ms != UINT64_MAX;
 }
 
-static void test_what_cannot_be_removed_is_still_sent(void **state)
+/* The medium fails: nothing is written any more. */
+static void break_store(void)
 {
     const struct ram_fault fault = {.kind = RAM_FAIL_SYNC};
-    struct pp_alert alert = {.subject = pp_text_z("next")};
+    const struct pp_alert alert = {.subject = pp_text_z("next")};
     struct pp_ticket ticket;
+
+    ram_flash_fault(&ram, fault);
+    assert_int_equal(pp_submit_alert(relay, &alert, &ticket), PP_OK);
+    (void)pp_relay_turn(relay);
+}
+
+static void test_what_cannot_be_removed_is_still_sent(void **state)
+{
     uint32_t id = start();
 
     (void)state;
     assert_true(is_planned(id));
-    ram_flash_fault(&ram, fault);
-    assert_int_equal(pp_submit_alert(relay, &alert, &ticket), PP_OK);
-    (void)pp_relay_turn(relay); /* the medium has failed: nothing is written any more */
+    break_store();
     assert_int_not_equal(pp_message_remove(relay, id), PP_OK);
     assert_true(is_planned(id));
     assert_false(was_logged("event=removed"));
@@ -123,11 +131,32 @@ static void test_what_is_removed_is_gone(void **state)
     stop();
 }
 
+static void test_a_store_that_fails_is_not_called_busy(void **state)
+{
+    static struct pp_control_task task;
+    char text[2048];
+    struct pp_writer w;
+
+    (void)state;
+    (void)start();
+    break_store();
+    const struct pp_control_world world = {.relay = relay, .port = &port, .config = &config};
+    pp_control_task_begin(&task, pp_text_z("{\"cmd\":\"remove\",\"id\":\"all\"}"));
+    pp_writer_init(&w, text, sizeof text - 1);
+    while (pp_control_task_step(&task, &world, &w)) {
+    }
+    text[w.len] = '\0';
+    assert_non_null(strstr(text, "\"error\":\"failed\""));
+    assert_null(strstr(text, "busy"));
+    stop();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_cannot_be_removed_is_still_sent),
         cmocka_unit_test(test_what_is_removed_is_gone),
+        cmocka_unit_test(test_a_store_that_fails_is_not_called_busy),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
