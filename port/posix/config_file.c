@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ini.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,6 +24,7 @@
 #define KEYS_MAX       (PP_CONFIG_GIVEN_WORDS * 32)
 #define WORDS_CAP      (PP_PATH_CAP + 800)
 #define PASSWORD_NEEDS "chmod 600, owner root or the reader"
+#define ENTRY_CAP      16384 /* of the machine's table of users */
 
 struct reading {
     const char *path_z;
@@ -229,8 +231,19 @@ static uint32_t line_of_words(const struct reading *r, const char *words_z)
 
 /* ---- other files that it names ---- */
 
-/* NULL, or why others may have read what is in the file. */
-static const char *why_not_secret(int fd)
+/* root who will become this user can trust a file to him: he is to read it again at SIGHUP. */
+static bool is_daemon_user(uid_t uid, const char *user_z)
+{
+    char texts[ENTRY_CAP];
+    struct passwd found, *entry = NULL;
+
+    return geteuid() == 0 && user_z[0] != '\0' &&
+           getpwnam_r(user_z, &found, texts, sizeof texts, &entry) == 0 && entry != NULL &&
+           entry->pw_uid == uid;
+}
+
+/* NULL, or why others may have read what is in the file. `user_z` may own it too; "" is nobody. */
+static const char *why_not_secret(int fd, const char *user_z)
 {
     struct stat st;
 
@@ -238,7 +251,7 @@ static const char *why_not_secret(int fd)
         return strerror(errno);
     if (!S_ISREG(st.st_mode))
         return "it is no regular file";
-    if (st.st_uid != 0 && st.st_uid != geteuid())
+    if (st.st_uid != 0 && st.st_uid != geteuid() && !is_daemon_user(st.st_uid, user_z))
         return "it belongs to another user (" PASSWORD_NEEDS ")";
     if ((st.st_mode & 077) != 0)
         return "group or others may use it (" PASSWORD_NEEDS ")";
@@ -284,7 +297,7 @@ static void take_password_file(struct reading *r)
         problem(r, line, "[smarthost] password_file: %s: %s", host->password_file, strerror(errno));
         return;
     }
-    const char *why_z = why_not_secret(fd);
+    const char *why_z = why_not_secret(fd, r->config->daemon.user);
     ssize_t len = why_z ? -1 : read_password(r, line, fd, text, sizeof text);
     if (why_z)
         problem(r, line, "[smarthost] password_file: %s: %s", host->password_file, why_z);
@@ -359,7 +372,7 @@ static enum pp_err parse(struct reading *r, const char *path_z, struct pp_config
     if (r->io_failed)
         problem(r, 0, "reading failed");
     if (line_of(r, "smarthost", "password") != 0) {
-        const char *why_z = why_not_secret(r->fd);
+        const char *why_z = why_not_secret(r->fd, "");
         if (why_z)
             problem(r, 0, "there is a password in it, and %s", why_z);
     }

@@ -422,6 +422,30 @@ class Privileges(Case):
         self.arrives(host, 2)
         self.assertEqual(relay.stop(), 0)
 
+    def test_a_password_that_the_daemon_can_read_again(self):
+        if os.geteuid() != 0:
+            self.check_refusal()
+            return
+        host = self.smarthost()
+        relay = self.relay(host, start=False, password=None)
+        relay.conf["smarthost"]["password_file"] = relay.write_file("secret", PASSWORD + "\n", 0o600)
+        relay.conf["daemon"]["user"] = "nobody"
+        os.chmod(relay.directory, 0o755)
+        relay.conf["queue"]["path"] = relay.path("store/queue")
+        os.mkdir(relay.path("store"))
+        os.chown(relay.path("store"), NOBODY.pw_uid, NOBODY.pw_gid)
+        os.chown(relay.path("secret"), NOBODY.pw_uid, NOBODY.pw_gid)
+        relay.start()
+        self.queue_alert(relay)
+        self.arrives(host)
+        os.chmod(relay.path("pinpost.conf"), 0o644)
+        relay.hup()
+        relay.wait("config_reread")
+        os.chown(relay.path("secret"), 4711, NOBODY.pw_gid)
+        done = relay.run("check")
+        self.assertEqual(done.returncode, 78)
+        self.assertIn(b"another user", done.stderr)
+
     def check_refusal(self):
         relay = self.relay(self.smarthost(), start=False)
         relay.conf["daemon"]["user"] = "root"
