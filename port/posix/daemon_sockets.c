@@ -32,8 +32,9 @@ static enum pp_err set_owner(const char *path_z, mode_t mode, const struct pp_pr
     int fd = open(path_z, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return failed("directory", path_z, words, cap);
-    bool done =
-        (geteuid() != 0 || fchown(fd, owner->uid, owner->gid) == 0) && fchmod(fd, mode) == 0;
+    bool root = geteuid() == 0;
+    int owned = fchown(fd, root ? owner->uid : (uid_t)-1, owner->gid);
+    bool done = (owned == 0 || !root) && fchmod(fd, mode) == 0;
     enum pp_err err = done ? PP_OK : failed("directory", path_z, words, cap);
     close(fd);
     return err;
@@ -74,12 +75,18 @@ enum pp_err pp_daemon_drop_directory(const char *path_z, const struct pp_privile
         snprintf(words, cap, "%s: is in the way, and is no directory", path_z);
         return PP_ERR_STATE;
     }
-    if (st.st_uid == owner->uid && (st.st_mode & 07777) == PP_DROP_DIRECTORY_MODE)
+    bool ready = st.st_uid == owner->uid && (st.st_mode & 07777) == PP_DROP_DIRECTORY_MODE;
+    if (ready && st.st_gid == owner->gid)
         return PP_OK;
+    /* The group was changed: what is left there from now on has to be readable for it. */
+    if (ready)
+        return set_owner(path_z, PP_DROP_DIRECTORY_MODE, owner, words, cap);
     /* Nobody else can have used a private one; any other may be shared for some other purpose. */
     if (st.st_uid == owner->uid && (st.st_mode & 077) == 0)
         return set_owner(path_z, PP_DROP_DIRECTORY_MODE, owner, words, cap);
-    snprintf(words, cap, "%s: needs owner %u and mode %o; remove it and it will be made anew",
+    snprintf(words, cap,
+             "%s: needs owner %u and mode %o: change them, or move it away with the mail "
+             "in it and it will be made anew",
              path_z, (unsigned)owner->uid, (unsigned)PP_DROP_DIRECTORY_MODE);
     return PP_ERR_STATE;
 }
@@ -118,7 +125,8 @@ static bool bind_and_listen(struct pp_daemon_socket *s, const struct sockaddr_un
                             mode_t mode, const struct pp_privileges *owner)
 {
     struct stat st;
-    mode_t before = umask(0177);
+    /* Not chmod(): the directory may belong to the relay's user, who could put a link there. */
+    mode_t before = umask(0777 & ~mode);
     bool bound = bind(s->fd, (const struct sockaddr *)address, sizeof *address) == 0;
     umask(before);
     if (!bound || lstat(s->path, &st) != 0)
@@ -126,7 +134,7 @@ static bool bind_and_listen(struct pp_daemon_socket *s, const struct sockaddr_un
     s->device = st.st_dev;
     s->inode = st.st_ino;
     return (geteuid() != 0 || lchown(s->path, owner->uid, owner->gid) == 0) &&
-           chmod(s->path, mode) == 0 && listen(s->fd, BACKLOG) == 0;
+           listen(s->fd, BACKLOG) == 0;
 }
 
 enum pp_err pp_daemon_listen(struct pp_daemon_socket *s, const char *path_z, mode_t mode,
