@@ -47,6 +47,15 @@ static void keep_fixed(struct pp_daemon *d, const struct pp_config *now)
     memcpy(next->queue.path, now->queue.path, sizeof next->queue.path);
 }
 
+/* What was read of the refused file has taken the place of the CAs in force. */
+static void restore_trust(struct pp_daemon *d)
+{
+    char words[PP_PATH_CAP + 200];
+
+    if (pp_trust_file_load(&d->context->config, words, sizeof words) != PP_OK)
+        log_words(d, PP_LOG_ERROR, "trust_incomplete", "error", words);
+}
+
 static void reread(struct pp_daemon *d)
 {
     const struct pp_config_report report = {.problem = log_problem, .ctx = d};
@@ -57,8 +66,10 @@ static void reread(struct pp_daemon *d)
     enum pp_err err = pp_config_file_load(d->context->config_path_z, &d->candidate, &report);
     if (err == PP_OK) {
         err = pp_trust_file_load(&d->candidate, words, sizeof words);
-        if (err != PP_OK)
+        if (err != PP_OK) {
             log_problem(d, words);
+            restore_trust(d);
+        }
     }
     if (err != PP_OK) {
         log_words(d, PP_LOG_ERROR, "config_kept", "words",

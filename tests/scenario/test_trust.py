@@ -125,6 +125,22 @@ class LetsIn(Case):
         self.queue_alert(relay)
         self.arrives(host)
 
+    def test_a_reread_with_too_many_authorities_keeps_those_from_before(self):
+        authority = certs.maker.authority()
+        host = self.smarthost(authority.leaf())
+        relay = self.relay(host, start=False, policy="secure")
+        relay.conf["tls"]["ca_file"] = authority.root
+        relay.conf["delivery"]["idle"] = "0"
+        relay.start()
+        self.queue_alert(relay)
+        self.arrives(host)
+        relay.conf["tls"]["ca_file"] = self.bundle(*[certs.maker.authority("other").root] * 2000)
+        relay.write()
+        relay.hup()
+        relay.wait("config_kept")
+        self.queue_alert(relay)
+        self.arrives(host, 2)
+
     def bundle(self, *paths):
         out = os.path.join(self.place, "bundle.pem")
         with open(out, "wb") as file:
