@@ -169,7 +169,6 @@ static const char *const states[] = {[PP_MESSAGE_WAITING] = "waiting",
                                      [PP_MESSAGE_SENDING] = "sending",
                                      [PP_MESSAGE_HELD] = "held",
                                      [PP_MESSAGE_FAILED] = "failed"};
-static const char *const severities[] = {"info", "notice", "warning", "critical"};
 static const char *const outcomes[] = {[PP_OUTCOME_OPEN] = "open",
                                        [PP_OUTCOME_DELIVERED] = "delivered",
                                        [PP_OUTCOME_FAILED] = "failed"};
@@ -233,7 +232,7 @@ static void put_message(const struct pp_message_info *info, const struct pp_cont
     pp_json_put_id(w, "id", info->id);
     pp_json_put_z(w, "state", states[info->state]);
     pp_json_put_z(w, "kind", info->kind == PP_KIND_ALERT ? "alert" : "message");
-    pp_json_put_z(w, "severity", severities[info->severity]);
+    pp_json_put_z(w, "severity", pp_severity_name(info->severity));
     pp_json_put_u64(w, "size", info->size_bytes);
     put_times(info, world, w);
     pp_json_put_u64(w, "recipients", info->recipient_count);

@@ -94,23 +94,10 @@ static enum pp_err keep(struct pp_drop_header *h, struct pp_text value, bool bas
     return PP_OK;
 }
 
-/* Index of the word, or -1. */
-static int index_of(struct pp_text value, const char *const *words, int count)
-{
-    for (int i = 0; i < count; i++) {
-        if (pp_text_equal(value, pp_text_z(words[i])))
-            return i;
-    }
-    return -1;
-}
-
 static enum pp_err take(struct pp_drop_header *h, struct pp_text line)
 {
-    static const char *const kinds[] = {"alert", "message"};
-    static const char *const severities[] = {"info", "notice", "warning", "critical"};
     struct pp_text value;
     struct pp_text key = pp_drop_key(line, &value);
-    int word;
 
     if (pp_text_equal(key, pp_text_z(PP_DROP_RECIPIENT)))
         return value.len > 0 ? PP_OK : PP_ERR_SYNTAX;
@@ -121,15 +108,12 @@ static enum pp_err take(struct pp_drop_header *h, struct pp_text line)
     if (pp_text_equal(key, pp_text_z(PP_DROP_SUBJECT)))
         return keep(h, value, true, 900, &h->subject);
     if (pp_text_equal(key, pp_text_z(PP_DROP_KIND))) {
-        word = index_of(value, kinds, 2);
-        h->kind = word == 0 ? PP_KIND_ALERT : PP_KIND_MESSAGE;
-        return word >= 0 ? PP_OK : PP_ERR_SYNTAX;
+        bool alert = pp_text_equal(value, pp_text_z("alert"));
+        h->kind = alert ? PP_KIND_ALERT : PP_KIND_MESSAGE;
+        return alert || pp_text_equal(value, pp_text_z("message")) ? PP_OK : PP_ERR_SYNTAX;
     }
-    if (pp_text_equal(key, pp_text_z(PP_DROP_SEVERITY))) {
-        word = index_of(value, severities, 4);
-        h->severity = word >= 0 ? (enum pp_severity)word : PP_SEVERITY_INFO;
-        return word >= 0 ? PP_OK : PP_ERR_SYNTAX;
-    }
+    if (pp_text_equal(key, pp_text_z(PP_DROP_SEVERITY)))
+        return pp_severity_from_text(value, &h->severity);
     if (value.len > 0)
         return PP_ERR_SYNTAX;
     if (pp_text_equal(key, pp_text_z(PP_DROP_8BITMIME)))

@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "posix_names.h"
 
 #define EVENTS_A_WAIT 32
@@ -65,7 +66,6 @@ static int entropy(void *ctx, uint8_t *out, size_t len)
 static void log_line(void *ctx, enum pp_port_log level, const char *line, size_t len)
 {
     static const int priorities[] = {LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG};
-    static const char *const words[] = {"error", "warn", "info", "debug"};
     const struct pp_posix_port *p = ctx;
     struct timespec ts;
     struct tm tm;
@@ -80,7 +80,7 @@ static void log_line(void *ctx, enum pp_port_log level, const char *line, size_t
     gmtime_r(&ts.tv_sec, &tm);
     n = snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ %s %.*s\n",
                  tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
-                 ts.tv_nsec / 1000000, words[level], (int)len, line);
+                 ts.tv_nsec / 1000000, pp_log_level_name((enum pp_log_level)level), (int)len, line);
     if (n > 0) {
         size_t want = (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1;
         /* A log that cannot be written must not stop mail. */

@@ -8,12 +8,20 @@
 #ifndef PP_BASE_CONTENT_H
 #define PP_BASE_CONTENT_H
 
+#include "base/err.h"
+#include "base/text.h"
+
 enum pp_severity {
     PP_SEVERITY_INFO,
     PP_SEVERITY_NOTICE,
     PP_SEVERITY_WARNING,
     PP_SEVERITY_CRITICAL
 };
+
+/* "info", "notice", "warning", "critical"; "unknown" for anything else. */
+const char *pp_severity_name(enum pp_severity severity);
+/* The other way, without regard to case. PP_ERR_SYNTAX for another word. */
+PP_MUST_USE enum pp_err pp_severity_from_text(struct pp_text text, enum pp_severity *severity);
 
 /* Bits of a uint16_t that is kept with the commit. */
 enum pp_content {

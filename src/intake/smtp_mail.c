@@ -8,8 +8,6 @@
 
 #include <string.h>
 
-#include "intake/submission.h"
-
 static const char bad_mail[] = "501 5.5.4 syntax: MAIL FROM:<address>";
 static const char bad_rcpt[] = "501 5.5.4 syntax: RCPT TO:<address>";
 static const char bad_value[] = "501 5.5.4 bad value of a parameter";

@@ -1,8 +1,7 @@
 /*
  * submission.h - what a way in says about the mail it hands over
  *
- * Job:      the plain struct shared by pinpost.h and intake/submit.h, and the words for a
- *           severity.
+ * Job:      the plain struct shared by pinpost.h and intake/submit.h.
  * Not here: what is checked and completed (intake/submit.h).
  */
 #ifndef PP_INTAKE_SUBMISSION_H
@@ -30,10 +29,5 @@ struct pp_submission {
 };
 
 struct pp_submit; /* a message being handed in: a slot, given back by seal or abort */
-
-/* "info", "notice", "warning", "critical"; "unknown" for anything else. */
-const char *pp_severity_name(enum pp_severity severity);
-/* The other way, without regard to case. PP_ERR_SYNTAX for another word. */
-PP_MUST_USE enum pp_err pp_severity_from_text(struct pp_text text, enum pp_severity *severity);
 
 #endif

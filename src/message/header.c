@@ -301,11 +301,10 @@ void pp_put_content_type_field(struct pp_writer *w, const struct pp_render_facts
 
 void pp_put_severity_fields(struct pp_writer *w, const struct pp_render_facts *facts)
 {
-    static const char *const names[] = {"info", "notice", "warning", "critical"};
     uint8_t severity = facts->severity <= PP_SEVERITY_CRITICAL ? facts->severity : 0;
 
     pp_put_z(w, "Auto-Submitted: auto-generated\r\nX-Pinpost-Severity: ");
-    pp_put_z(w, names[severity]);
+    pp_put_z(w, pp_severity_name((enum pp_severity)severity));
     pp_put_z(w, "\r\n");
     if (severity >= PP_SEVERITY_WARNING) {
         pp_put_z(w, severity == PP_SEVERITY_CRITICAL ? "X-Priority: 1 (Highest)\r\n"

@@ -1,9 +1,11 @@
 /*
- * submission.c - the words for a severity
+ * content.c - the words for a severity
  *
- * Job:      see submission.h.
+ * Job:      see content.h.
  */
-#include "intake/submission.h"
+#include "base/content.h"
+
+#include <stddef.h>
 
 static const char *const severity_names[] = {
     [PP_SEVERITY_INFO] = "info",
