@@ -19,13 +19,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/content.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "base/time.h"
 #include "config.h"
 #include "delivery/probe_report.h"
 #include "intake/submission.h"
 #include "port.h"
-#include "queue/queue.h"
+#include "queue/ticket.h"
 
 #define PP_PINPOST_VERSION "0.1.0"
 

@@ -10,8 +10,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/content.h"
 #include "base/text.h"
-#include "queue/queue.h"
+#include "queue/ticket.h"
 
 struct pp_submission {
     enum pp_kind kind; /* PP_KIND_MESSAGE: RFC 5322 header and body; PP_KIND_ALERT: text only */

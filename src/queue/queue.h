@@ -32,12 +32,8 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "profile.h"
+#include "queue/ticket.h"
 #include "store/ring.h"
-
-enum pp_kind {
-    PP_KIND_ALERT,  /* subject and text; header fields are rendered at delivery */
-    PP_KIND_MESSAGE /* a ready message of RFC 5322, lines ending in CRLF */
-};
 
 /* Envelope and origin, as stored. Views point into the caller's or the reader's memory. */
 struct pp_envelope {
@@ -74,19 +70,11 @@ struct pp_queue_entry {
         released_s; /* wall clock when it was last sent again by hand; 0 never since the mount */
 };
 
-enum pp_outcome { PP_OUTCOME_OPEN, PP_OUTCOME_DELIVERED, PP_OUTCOME_FAILED };
-
 /* What became of one recipient in one attempt; a RESULT record holds several. */
 struct pp_result {
     uint16_t recipient;      /* index from 0 in the order given */
     enum pp_outcome outcome; /* OPEN: will be tried again; the reply says why */
     struct pp_text reply;    /* the server's last words or ours, made safe; <= 400 kept */
-};
-
-enum pp_ticket_state { PP_TICKET_PENDING, PP_TICKET_DURABLE, PP_TICKET_FAILED };
-struct pp_ticket {
-    uint32_t id;         /* the message's queue id */
-    uint32_t generation; /* of the sync that makes it durable */
 };
 
 /* One message being taken in; for the queue's own eyes. */
