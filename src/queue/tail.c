@@ -22,6 +22,8 @@
 
 #define KNOWN 3u
 #define GONE  64u
+/* A copy of what the power may have cut off is tried so often. */
+#define COPIES 4u
 
 void pp_queue_note_generation(struct pp_queue_generations *g, uint32_t generation,
                               struct pp_place end)
@@ -153,24 +155,40 @@ static bool take_back(struct pp_queue *q, struct pp_queue_entry *entry,
     return pp_queue_is_whole(q, entry);
 }
 
-static enum pp_err rewrite_message(struct pp_queue *q, struct pp_queue_entry *entry)
+/*
+ * Bits between two levels may spoil one copy and not the next: tried again while the message itself
+ * reads well. PP_ERR_DAMAGED: it does not any more.
+ */
+static enum pp_err copy_whole(struct pp_queue *q, struct pp_queue_entry *entry)
 {
     const struct pp_queue_entry before = *entry;
-    uint32_t id = entry->id;
     uint32_t damaged = q->messages_damaged;
-    enum pp_err err = pp_queue_copy(q, entry);
-    if (err != PP_OK)
-        return err == PP_ERR_FLASH ? err : PP_OK;
-    if (pp_queue_find(q, id) == entry && !pp_queue_is_whole(q, entry) &&
-        !take_back(q, entry, &before)) {
-        pp_queue_forget(q, entry);
-        q->messages_damaged++;
+    for (unsigned tries = 0; tries < COPIES; tries++) {
+        if (!pp_queue_admits_copy(q, entry->stored_bytes))
+            return PP_OK;
+        enum pp_err err = pp_queue_copy(q, entry);
+        if (err != PP_OK)
+            return err == PP_ERR_FLASH ? err : PP_OK;
+        bool found = pp_queue_find(q, before.id) == entry;
+        if (found && pp_queue_is_whole(q, entry))
+            return PP_OK;
+        if (!found || !take_back(q, entry, &before)) {
+            if (found)
+                pp_queue_forget(q, entry);
+            q->messages_damaged = damaged;
+            return PP_ERR_DAMAGED;
+        }
     }
-    if (q->messages_damaged == damaged)
-        return PP_OK;
+    return PP_OK;
+}
+
+static enum pp_err rewrite_message(struct pp_queue *q, struct pp_queue_entry *entry)
+{
+    const struct pp_queue_entry gone = {.id = entry->id};
+    enum pp_err err = copy_whole(q, entry);
+    if (err != PP_ERR_DAMAGED)
+        return err;
     /* It read well a moment ago, but was never surely there. */
-    const struct pp_queue_entry gone = {.id = id};
-    q->messages_damaged = damaged;
     q->messages_torn++;
     err = pp_queue_append_gone(q, &gone);
     return err == PP_ERR_FLASH ? err : PP_OK;
@@ -189,8 +207,7 @@ enum pp_err pp_queue_rewrite_tail(struct pp_queue *q, const struct pp_queue_gene
         if (entry->last_result.lap != 0 && entry->last_result.lap < end_lap &&
             !pp_place_before(entry->last_result, tail))
             err = rewrite_result(q, entry);
-        if (err == PP_OK && entry->commit.lap < end_lap && !pp_place_before(entry->commit, tail) &&
-            pp_queue_admits_copy(q, entry->stored_bytes))
+        if (err == PP_OK && entry->commit.lap < end_lap && !pp_place_before(entry->commit, tail))
             err = rewrite_message(q, entry);
     }
     return err;
