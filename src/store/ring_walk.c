@@ -5,6 +5,7 @@
  *           with a count; at mount over those alone that the blocks' summaries list.
  * Not here: reading one (ring_read.c), finding blocks (ring_mount.c).
  */
+#include <assert.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -183,6 +184,7 @@ static bool next_listed(struct pp_ring *ring, struct pp_ring_cursor *cursor,
 enum pp_err pp_ring_walk_listed(struct pp_ring *ring, struct pp_ring_cursor *cursor,
                                 struct pp_record *record)
 {
+    assert(ring->head_lap == 0); /* the stage has what will be programmed */
     if (cursor->place.lap < ring->oldest_lap)
         cursor->place = (struct pp_place){ring->oldest_lap, 0};
     while (cursor->place.lap < ring->next_lap) {
