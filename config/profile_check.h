@@ -34,6 +34,9 @@
 #error                                                                                             \
     "PP_STORE_STAGE_BYTES: a whole record must fit; raise it above PP_STORE_CHUNK_BYTES + PP_STORE_UNIT_MAX"
 #endif
+#if PP_KV_VALUE_MAX < 64 || PP_KV_VALUE_MAX > 2048
+#error "PP_KV_VALUE_MAX: allowed are 64 to 2048"
+#endif
 #if PP_LINK_IN_BYTES < 4096 || PP_LINK_OUT_BYTES < 4096
 #error "PP_LINK_IN_BYTES, PP_LINK_OUT_BYTES: a reply line and an AUTH line need 4096 or more"
 #endif
@@ -42,6 +45,9 @@
 #endif
 #if PP_SMARTHOSTS < 1 || PP_PINS < 1 || PP_DNS_ADDRESSES < 1 || PP_DELIVERY_SESSIONS < 1
 #error "PP_SMARTHOSTS, PP_PINS, PP_DNS_ADDRESSES, PP_DELIVERY_SESSIONS: at least 1 of each"
+#endif
+#if PP_SMARTHOSTS > 16
+#error "PP_SMARTHOSTS: at most 16, which is what the key-value has keys for"
 #endif
 
 #endif

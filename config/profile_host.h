@@ -20,6 +20,9 @@
 #define PP_STORE_STAGE_BYTES 65536
 /* Payload of one record at the most: a chunk of a message. 256 to 32768; two buffers. */
 #define PP_STORE_CHUNK_BYTES 4096
+/* Largest value of the small key-value (a kept session, a token, provisioned configuration), where
+ * a half has room for it. 64 to 2048; one buffer of this size and PP_STORE_UNIT_MAX. */
+#define PP_KV_VALUE_MAX 2048
 
 /* Records of one block that a mount finds without walking the block; 1 to half of
  * PP_STORE_CHUNK_BYTES; 2 bytes each. A block with more of them is walked. */
