@@ -49,7 +49,7 @@ struct pp_flash {
     uint32_t program_unit_bytes; /* smallest write: 1, 4, 16, 256, 512 */
     uint32_t page_bytes;         /* a program may not cross this; a multiple of the unit */
     uint32_t block_bytes;        /* erase block: 4 KiB to 256 KiB, a multiple of the page */
-    uint32_t block_count;        /* at least 4 */
+    uint32_t block_count;        /* at least 6: the last 2 or 4 are the key-value's */
     uint8_t erased_value;        /* 0xFF or 0x00 */
     /* Each returns 0 or < 0. Time: read and program at most one page's worth or what the
      * medium does at once; erase one block. Addresses are bytes from the start. */

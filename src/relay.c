@@ -134,14 +134,19 @@ enum pp_err pp_relay_start(const struct pp_port *port, const struct pp_config *c
     r->log = (struct pp_log){.sink = sink, .ctx = (void *)port, .level = config->log.level};
     r->started_ms = now(r);
     err = init_trust(port);
+    /* Both or none, and nothing is written before it is known that both are ours. */
     if (err == PP_OK) {
-        err = pp_queue_mount(&r->queue, &port->flash, &limits);
+        err = pp_relay_mount_kept(r);
+    }
+    if (err == PP_OK) {
+        err = pp_queue_mount(&r->queue, &r->log_part.flash, &limits);
     }
     if (err != PP_OK) {
         return err;
     }
     init_rooms(r);
     log_mounted(r);
+    pp_relay_start_kept(r);
     schedule_all(r);
     *relay = r;
     return PP_OK;
@@ -182,7 +187,7 @@ bool pp_relay_drain(struct pp_relay *r, uint64_t deadline_ms)
 {
     r->draining = r->delivery.draining = r->intake.draining = true;
     return (r->delivery_pool.in_use == 0 && r->intake_pool.in_use == 0 && r->fresh_count == 0 &&
-            !pp_queue_wants_sync(&r->queue)) ||
+            !pp_queue_wants_sync(&r->queue) && !pp_kv_wants_sync(&r->kv)) ||
            now(r) >= deadline_ms;
 }
 
@@ -254,8 +259,8 @@ static bool may_open_delivery(const struct pp_relay *r)
 {
     size_t limit = r->delivery.route.proven ? r->config.delivery.connections : 1;
 
-    return !r->draining && r->config.smarthost_count > 0 && r->delivery_pool.in_use < limit &&
-           !has_coming_delivery(r);
+    return !r->draining && pp_relay_kept_settled(r) && r->config.smarthost_count > 0 &&
+           r->delivery_pool.in_use < limit && !has_coming_delivery(r);
 }
 
 static bool wants_delivery(struct pp_relay *r, pp_time_ms now_ms)
@@ -336,6 +341,7 @@ static void sync(struct pp_relay *r, pp_time_ms now_ms)
     if (err != PP_OK && err != PP_ERR_LATER && !r->store_failed) {
         struct pp_log_line line;
         r->store_failed = true;
+        pp_kv_sync_failed(&r->kv);
         pp_log_begin(&line, &r->log, PP_LOG_ERROR, 0, "store_failed");
         pp_log_err(&line, err);
         pp_log_z(&line, "effect", "no mail is taken in until a restart; what was accepted is kept");
@@ -346,7 +352,7 @@ static void sync(struct pp_relay *r, pp_time_ms now_ms)
 
 static pp_time_ms next_turn(const struct pp_relay *r)
 {
-    pp_time_ms at_ms = PP_TIME_NEVER;
+    pp_time_ms at_ms = r->kept.look_at_ms;
 
     for (size_t i = 0; i < PP_INTAKE_SESSIONS; i++) {
         if (r->intake_used[i]) {
@@ -384,6 +390,7 @@ uint64_t pp_relay_turn(struct pp_relay *r)
     look_for_expired(r, now_ms);
     for (int i = 0; i < CLEANING_ROUNDS && pp_queue_clean(&r->queue); i++) {
     }
+    pp_relay_turn_kept(r, now_ms);
     if (pp_queue_wants_sync(&r->queue)) {
         sync(r, now_ms);
         more = true;

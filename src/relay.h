@@ -13,9 +13,25 @@
 #include "intake/session.h"
 #include "intake/submit.h"
 #include "pinpost.h"
+#include "store/kv.h"
+#include "store/part.h"
 
 /* Messages sealed in this turn, waiting for the sync before they are scheduled. */
 #define PP_RELAY_FRESH (PP_QUEUE_WRITERS * 4)
+
+#define PP_SEED_BYTES 32u
+
+/* What is kept beside the mail (relay_kept.c). */
+struct pp_relay_kept {
+    enum { PP_KEPT_WANTS_SEED, PP_KEPT_AWAITS_SYNC, PP_KEPT_SETTLED } step;
+    bool has_seed;
+    bool synced;      /* there was a good sync since the mount */
+    bool floor_kept;  /* ... a time floor written */
+    bool floor_waits; /* it is due and could not be written yet: with the next turn that comes */
+    int64_t floor_s;  /* 0: none yet */
+    pp_time_ms look_at_ms;
+    uint8_t seed[PP_SEED_BYTES]; /* to be used when the next one is durable; then wiped */
+};
 
 struct pp_relay {
     const struct pp_port *port;
@@ -23,7 +39,10 @@ struct pp_relay {
     struct pp_log log;
     bool draining;
     pp_time_ms started_ms;
+    struct pp_flash_part log_part, kv_part;
     struct pp_queue queue;
+    struct pp_kv kv;
+    struct pp_relay_kept kept;
     struct pp_schedule schedule;
     struct pp_intake intake;
     struct pp_delivery delivery;
@@ -40,7 +59,18 @@ struct pp_relay {
     uint32_t expiry_cursor;
 };
 
-/* relay_queue.c */
+/* ---- relay_kept.c ---- */
+/* Split the medium and look at its key-value; writes nothing. Before the queue is mounted on
+ * `log_part`. Returns PP_ERR_VERSION, PP_ERR_RANGE. */
+PP_MUST_USE enum pp_err pp_relay_mount_kept(struct pp_relay *relay);
+/* After the queue's mount: read what is kept. */
+void pp_relay_start_kept(struct pp_relay *relay);
+/* Put what is due. Before the turn's sync, which it may want. */
+void pp_relay_turn_kept(struct pp_relay *relay, pp_time_ms now_ms);
+/* May connections be opened? Not while a kept seed is still to be stirred in. */
+bool pp_relay_kept_settled(const struct pp_relay *relay);
+
+/* ---- relay_queue.c ---- */
 void pp_relay_schedule_entry(struct pp_relay *relay, struct pp_queue_entry *entry,
                              pp_time_ms at_ms);
 

@@ -16,6 +16,8 @@
 
 #include "base/bytes.h"
 
+#define STIR_BYTES 32u /* at a time; MBEDTLS_CTR_DRBG_MAX_SEED_INPUT is far more */
+
 static struct {
     bool seeded;
     pp_entropy_fn entropy;
@@ -52,6 +54,19 @@ enum pp_err pp_crypto_seed(pp_entropy_fn entropy, void *ctx)
         return PP_ERR_ENTROPY;
     }
     generator.seeded = true;
+    return PP_OK;
+}
+
+enum pp_err pp_crypto_stir(const void *bytes, size_t len)
+{
+    const unsigned char *p = bytes;
+    while (len > 0) {
+        size_t part = len < STIR_BYTES ? len : STIR_BYTES;
+        if (!generator.seeded || mbedtls_ctr_drbg_update(&generator.drbg, p, part) != 0)
+            return PP_ERR_ENTROPY;
+        p += part;
+        len -= part;
+    }
     return PP_OK;
 }
 

@@ -24,6 +24,9 @@ typedef int (*pp_entropy_fn)(void *ctx, uint8_t *out, size_t len);
  * Returns PP_ERR_ENTROPY when the source has nothing to give: nothing goes on without.
  */
 PP_MUST_USE enum pp_err pp_crypto_seed(pp_entropy_fn entropy, void *ctx);
+/* Stir bytes into the generator; they count for no entropy. PP_ERR_ENTROPY when it is not seeded,
+ * or refuses and goes on as it was. */
+PP_MUST_USE enum pp_err pp_crypto_stir(const void *bytes, size_t len);
 PP_MUST_USE enum pp_err pp_random(void *out, size_t len);
 /* Uniform in [0, below); 0 when below is 0 or the generator fails: for jitter, not for keys. */
 uint64_t pp_random_below(uint64_t below);

@@ -197,6 +197,12 @@ bool pp_queue_wants_sync(const struct pp_queue *q)
     return !q->ring.failed && (q->sync_wanted || q->ring.syncing);
 }
 
+void pp_queue_want_sync(struct pp_queue *q)
+{
+    q->sync_wanted = true;
+    q->ring.unsynced = true;
+}
+
 enum pp_ticket_state pp_queue_ticket(const struct pp_queue *q, const struct pp_ticket *ticket)
 {
     if (pp_ring_is_durable(&q->ring, ticket->generation))

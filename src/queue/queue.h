@@ -212,6 +212,8 @@ PP_MUST_USE enum pp_err pp_queue_sync(struct pp_queue *q);
 /* True when somebody waits for a sync: a sealed message, a result, cleaning. Content still coming
  * in does not. */
 bool pp_queue_wants_sync(const struct pp_queue *q);
+/* Somebody else wrote to the same medium, and wants what pp_queue_sync() does. */
+void pp_queue_want_sync(struct pp_queue *q);
 /*
  * Clean ahead of need: give back the oldest block when nothing in it lives, move what lives
  * in it when room is short and there is garbage to win. A bounded piece of work: up to 64

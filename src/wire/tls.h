@@ -45,11 +45,14 @@ struct pp_tls; /* a slot; complete in wire/tls_slot.h for whoever owns a pool of
 
 /*
  * Once at start, after pp_crypto_seed(). The clock decides on certificate dates; while it says
- * PP_WALL_UNKNOWN the build's own time stands in for it (a certificate not yet valid is then no
- * error).
+ * PP_WALL_UNKNOWN the build's own time, or the kept floor if that is later, stands in for it (a
+ * certificate not yet valid is then no error).
  */
 PP_MUST_USE enum pp_err pp_tls_library_init(int64_t (*wall_s)(void *ctx),
                                             uint64_t (*now_ms)(void *ctx), void *ctx);
+
+/* The latest time that the machine is known to have seen, seconds since 1970; 0 none. */
+void pp_tls_time_floor(int64_t floor_s);
 
 /* ---- the CAs: read once, from PEM text in pieces of any size ---- */
 void pp_ca_begin(void);                                            /* forget all */

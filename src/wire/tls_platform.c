@@ -18,6 +18,7 @@ static struct {
     int64_t (*wall_s)(void *ctx);
     uint64_t (*now_ms)(void *ctx);
     void *ctx;
+    int64_t floor_s; /* it is not earlier than this either */
 } clocks;
 
 bool pp_tls_clock_known(void)
@@ -25,11 +26,16 @@ bool pp_tls_clock_known(void)
     return clocks.wall_s != NULL && clocks.wall_s(clocks.ctx) >= PP_WALL_FLOOR_S;
 }
 
+void pp_tls_time_floor(int64_t floor_s)
+{
+    clocks.floor_s = floor_s;
+}
+
 /* Certificates are compared with this; where it is only the floor, wire/tls_trust.c allows for it.
  */
 static mbedtls_time_t wall_time(mbedtls_time_t *out)
 {
-    int64_t now_s = PP_WALL_FLOOR_S;
+    int64_t now_s = clocks.floor_s > PP_WALL_FLOOR_S ? clocks.floor_s : PP_WALL_FLOOR_S;
     if (pp_tls_clock_known())
         now_s = clocks.wall_s(clocks.ctx);
     if (out != NULL)

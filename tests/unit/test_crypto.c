@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -33,11 +35,48 @@ static void test_unseeded(void **state)
     memset(bytes, 0xaa, sizeof bytes);
     assert_int_equal(pp_random(bytes, sizeof bytes), PP_ERR_ENTROPY);
     assert_int_equal(bytes[3], 0);
+    assert_int_equal(pp_crypto_stir(bytes, sizeof bytes), PP_ERR_ENTROPY);
     assert_int_equal(pp_random_below(100), 0);
     source_fails = true;
     assert_int_equal(pp_crypto_seed(source, &salt), PP_ERR_ENTROPY);
     assert_int_equal(pp_random(bytes, sizeof bytes), PP_ERR_ENTROPY);
     source_fails = false;
+}
+
+/* What the generator gives next, in a process of its own, after `stirred` was stirred in. */
+static void next_bytes(const char *stirred, uint8_t out[32])
+{
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        uint8_t bytes[32];
+        bool good = pp_crypto_stir(stirred, strlen(stirred)) == PP_OK &&
+                    pp_random(bytes, sizeof bytes) == PP_OK &&
+                    write(ends[1], bytes, sizeof bytes) == sizeof bytes;
+        _exit(good ? 0 : 1);
+    }
+    (void)close(ends[1]);
+    assert_int_equal(read(ends[0], out, 32), 32);
+    (void)close(ends[0]);
+    int status = 1;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+static void test_stir(void **state)
+{
+    uint8_t none[32], same[32], one[32], other[32];
+    (void)state;
+    assert_int_equal(pp_crypto_seed(source, &salt), PP_OK);
+    next_bytes("", none);
+    next_bytes("", same);
+    next_bytes("the seed that was kept, and somewhat longer than one block of it", one);
+    next_bytes("the seed that was kept, and somewhat longer than one block of id", other);
+    assert_memory_equal(none, same, sizeof none);
+    assert_memory_not_equal(none, one, sizeof none);
+    assert_memory_not_equal(one, other, sizeof one);
 }
 
 static void test_random(void **state)
@@ -113,9 +152,9 @@ static void test_siphash(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_unseeded), cmocka_unit_test(test_random),
-        cmocka_unit_test(test_reseed),   cmocka_unit_test(test_sha256),
-        cmocka_unit_test(test_siphash),
+        cmocka_unit_test(test_unseeded), cmocka_unit_test(test_stir),
+        cmocka_unit_test(test_random),   cmocka_unit_test(test_reseed),
+        cmocka_unit_test(test_sha256),   cmocka_unit_test(test_siphash),
     };
     return cmocka_run_group_tests_name("crypto", tests, NULL, NULL);
 }

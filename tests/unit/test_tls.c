@@ -167,12 +167,14 @@ static void test_address_host(void **state)
     assert_int_equal(visit("leaf", V13, &policy, "2001:db8::26"), PP_ERR_TRUST);
 }
 
+#define DAY_S 86400
+
 static void test_dates(void **state)
 {
     struct pp_tls_policy policy = policy_of(PP_TLS_SECURE);
     int64_t today = wall;
     (void)state;
-    wall = today + 40 * 86400;
+    wall = today + 40 * DAY_S;
     assert_int_equal(visit("leaf", V13, &policy, "mail.example.org"), PP_ERR_TRUST);
     assert_words("it expired on 20");
     wall = PP_WALL_FLOOR_S; /* a clock that is known, and behind */
@@ -183,6 +185,17 @@ static void test_dates(void **state)
     assert_int_equal(visit("leaf", V13, &policy, "mail.example.org"), PP_OK);
     wall = 17;
     assert_int_equal(visit("below", V12, &policy, "mail.example.org"), PP_OK);
+    /* It is later than the latest time that was ever seen, and a known clock says more than that.
+     */
+    pp_tls_time_floor(today + 40 * DAY_S);
+    assert_int_equal(visit("leaf", V13, &policy, "mail.example.org"), PP_ERR_TRUST);
+    assert_words("it expired on 20");
+    wall = today;
+    assert_int_equal(visit("leaf", V13, &policy, "mail.example.org"), PP_OK);
+    wall = PP_WALL_UNKNOWN;
+    pp_tls_time_floor(1); /* the build's own is later */
+    assert_int_equal(visit("leaf", V13, &policy, "mail.example.org"), PP_OK);
+    pp_tls_time_floor(0);
 }
 
 static void test_cas(void **state)
