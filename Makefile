@@ -26,6 +26,8 @@ INIH_DIR     ?= build/src/inih
 UTHASH_DIR   ?=
 FUZZ_SECONDS ?= 300
 TESTS        ?=
+BENCH        ?=
+BENCH_DIR    ?= build/bench
 
 ifeq ($(filter host asan fuzz,$(VARIANT)),)
 $(error VARIANT=$(VARIANT): there are host, asan and fuzz)
@@ -100,6 +102,13 @@ posix_objects := $(posix_sources:%.c=$(B)/obj/%.o)
 support_objects := $(support_sources:%.c=$(B)/obj/%.o)
 mbedtls_objects := $(mbedtls_sources:$(MBEDTLS_DIR)/library/%.c=$(B)/mbedtls/%.o)
 lwip_objects := $(lwip_sources:$(LWIP_DIR)/src/%.c=$(B)/lwip/%.o)
+bench_sources := $(wildcard tests/bench/bench_flash*.c)
+# The queue once more, with room for a million messages, and as a small machine has it.
+bench_objects := $(patsubst %.c,$(B)/bench/million/%.o,$(wildcard src/store/*.c src/queue/*.c) \
+                 $(filter-out %_sizes.c,$(bench_sources)))
+tiny_objects := $(patsubst %.c,$(B)/bench/tiny/%.o,$(wildcard src/store/*.c src/queue/*.c) \
+                tests/bench/bench_tiny.c)
+sizes_objects := $(foreach n,16 256 16384 1000000,$(B)/bench/sizes/$(n).o)
 unit_programs := $(unit_sources:%.c=$(B)/%)
 fuzz_programs := $(fuzz_sources:%.c=$(B)/%)
 
@@ -112,7 +121,7 @@ again := $(MAKE) --no-print-directory PINPOST_SETUP=done
 # ---- Commands ----
 
 .PHONY: help all run test test-unit test-asan test-scenario test-interop fuzz lint format size \
-        install clean distclean cleanroom program unit fuzzers lwip FORCE
+        bench-flash install clean distclean cleanroom program unit fuzzers lwip bench FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -120,6 +129,8 @@ help: ## this list
 	@echo "  CFLAGS= LDFLAGS= CC=      as everywhere; VARIANT=host|asan|fuzz with program and unit"
 	@echo "  MBEDTLS_DIR= LWIP_DIR= INIH_DIR= UTHASH_DIR=   trees to use in place of a download"
 	@echo "  TESTS=word                run only the tests whose name contains the word"
+	@echo "  BENCH='full cost wear'    large files too; only these tables (see docs/flash.md)"
+	@echo "  BENCH_DIR=$(BENCH_DIR)     the disk on which make bench-flash puts its files"
 	@echo "  FUZZ_SECONDS=$(FUZZ_SECONDS)          how long make fuzz runs each target"
 	@echo "  PREFIX=$(PREFIX) DESTDIR=    where make install puts things"
 
@@ -165,6 +176,12 @@ format: ## rewrite our sources with clang-format
 size: all ## RAM by owner and code by room, of the host build
 	@tools/size.py build/host
 
+bench-flash: ## tables of what mail in flash costs; fails when a goal is missed
+	+@$(again) VARIANT=host bench
+	@mkdir -p $(BENCH_DIR)
+	@build/host/bench/bench_tiny
+	@build/host/bench/bench_flash $(BENCH_DIR) $(BENCH)
+
 cleanroom: ## prove both commands in a fresh Debian 12 (needs root, debootstrap and time)
 	tools/cleanroom.sh
 
@@ -174,7 +191,7 @@ install: all ## program, sendmail link and sample configuration below PREFIX
 	install -D -m 644 config/pinpost.conf.sample $(DESTDIR)$(PREFIX)/share/doc/pinpost/pinpost.conf
 
 clean: ## remove what was compiled; the sources that were fetched stay
-	rm -rf build/host build/asan build/fuzz build/lint build/pinpost build/sendmail
+	rm -rf build/host build/asan build/fuzz build/lint build/bench build/pinpost build/sendmail
 
 distclean: ## remove everything that make made
 	rm -rf build
@@ -185,6 +202,7 @@ program: $(B)/pinpost $(B)/sendmail
 unit: $(unit_programs)
 fuzzers: $(fuzz_programs)
 lwip: $(B)/liblwip.a
+bench: $(B)/bench/bench_flash $(B)/bench/bench_tiny
 
 $(B)/pinpost: $(B)/obj/port/posix/main.o $(libraries) $(B)/link.flags
 	@echo "  LINK    $@"
@@ -253,6 +271,33 @@ $(B)/tests/fuzz/%: $(B)/obj/tests/fuzz/%.o $(B)/libsupport.a $(libraries) $(B)/l
 	@echo "  LINK    $@"
 	@mkdir -p $(@D)
 	@$(CC) $(link_flags) -fsanitize=fuzzer -o $@ $< $(B)/libsupport.a $(link_libraries)
+
+# Of the libraries only what no size of the queue's is in: its own objects come first.
+$(B)/bench/bench_flash: $(bench_objects) $(sizes_objects) $(libraries) $(B)/link.flags
+	@echo "  LINK    $@"
+	@$(CC) $(link_flags) -pthread -o $@ $(filter %.o,$^) $(link_libraries)
+
+$(B)/bench/bench_tiny: $(tiny_objects) $(libraries) $(B)/link.flags
+	@echo "  LINK    $@"
+	@$(CC) $(link_flags) -o $@ $(filter %.o,$^) $(link_libraries)
+
+compile_bench = @mkdir -p $(@D) && $(CC) $(test_flags) $(profile) -MMD -MP -c -o $@ $<
+
+$(B)/bench/million/%.o: profile = -DPP_QUEUE_MESSAGES=1000000
+$(B)/bench/million/%.o: %.c $(B)/test.flags
+	@echo "  CC      $@"
+	$(compile_bench)
+
+$(B)/bench/tiny/%.o: profile = -DPP_PROFILE='"profile_tiny.h"'
+$(B)/bench/tiny/%.o: %.c $(B)/test.flags
+	@echo "  CC      $@"
+	$(compile_bench)
+
+$(B)/bench/sizes/%.o: profile = -DPP_QUEUE_MESSAGES=$* -DBENCH_SIZES=pp_bench_sizes_$*
+$(B)/bench/sizes/16.o: profile = -DPP_PROFILE='"profile_tiny.h"' -DBENCH_SIZES=pp_bench_sizes_16
+$(B)/bench/sizes/%.o: tests/bench/bench_flash_sizes.c $(B)/test.flags
+	@echo "  CC      $@"
+	$(compile_bench)
 
 # What a file was made with: rewritten when it changed, and then all that depends on it is.
 $(B)/src.flags: contents = $(CC) $(src_flags)
