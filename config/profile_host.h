@@ -2,67 +2,115 @@
  * profile_host.h - sizes for a daemon on Linux: a router, a NAS, a PC
  *
  * Every pool of the relay is sized here. Costs are RAM; pages that are never touched cost a
- * Linux machine nothing.
+ * Linux machine nothing. A build may give any of them by -DNAME=value.
  */
 #ifndef PP_PROFILE_HOST_H
 #define PP_PROFILE_HOST_H
 
 /* Messages waiting in the queue. 1 to 1,000,000; about 150 bytes each. */
+#ifndef PP_QUEUE_MESSAGES
 #define PP_QUEUE_MESSAGES 16384
+#endif
 /* Messages being taken in at once, whatever the way in. 1 to 64; about 256 bytes each. */
+#ifndef PP_QUEUE_WRITERS
 #define PP_QUEUE_WRITERS 20
+#endif
 /* Recipients of one message. 100 to 10000 (RFC 5321 4.5.3.1.8); 2 bytes each a delivery. */
+#ifndef PP_RECIPIENTS_MAX
 #define PP_RECIPIENTS_MAX 1000
+#endif
 
 /* Largest program unit of the flash. 1 to 4096 bytes; one buffer of this size. */
+#ifndef PP_STORE_UNIT_MAX
 #define PP_STORE_UNIT_MAX 4096
+#endif
 /* Bytes gathered before they are programmed; a multiple of PP_STORE_UNIT_MAX. */
+#ifndef PP_STORE_STAGE_BYTES
 #define PP_STORE_STAGE_BYTES 65536
+#endif
 /* Payload of one record at the most: a chunk of a message. 256 to 32768; two buffers. */
+#ifndef PP_STORE_CHUNK_BYTES
 #define PP_STORE_CHUNK_BYTES 4096
+#endif
 /* Largest value of the small key-value (a kept session, a token, provisioned configuration), where
  * a half has room for it. 64 to 2048; one buffer of this size and PP_STORE_UNIT_MAX. */
+#ifndef PP_KV_VALUE_MAX
 #define PP_KV_VALUE_MAX 2048
+#endif
 
 /* Records of one block that a mount finds without walking the block; 1 to half of
  * PP_STORE_CHUNK_BYTES; 2 bytes each. A block with more of them is walked. */
+#ifndef PP_STORE_SUMMARY_RECORDS
 #define PP_STORE_SUMMARY_RECORDS 2048
+#endif
 /* Blocks of the flash that failed and are known. 1 to 1000; 4 bytes each. */
+#ifndef PP_STORE_RETIRED_MAX
 #define PP_STORE_RETIRED_MAX 64
+#endif
 /* Blocks in the log that failed while they were written, and go on in another. 1 to 1000; 12 bytes
  * each. */
+#ifndef PP_STORE_CONTINUED_MAX
 #define PP_STORE_CONTINUED_MAX 16
+#endif
 
 /* Connections in from submit.sock. 1 to 64; about 20 KiB each. */
+#ifndef PP_INTAKE_SESSIONS
 #define PP_INTAKE_SESSIONS 16
+#endif
 /* Connections of control.sock. */
+#ifndef PP_CONTROL_SESSIONS
 #define PP_CONTROL_SESSIONS 4
+#endif
 /* Connections out at once. 1 to 16; about 150 KiB each with TLS. */
+#ifndef PP_DELIVERY_SESSIONS
 #define PP_DELIVERY_SESSIONS 4
+#endif
 
 /* Buffers of one connection. Not less than 1024 (512 of a line, 2.7 KiB of AUTH need more). */
-#define PP_LINK_IN_BYTES  16384
+#ifndef PP_LINK_IN_BYTES
+#define PP_LINK_IN_BYTES 16384
+#endif
+#ifndef PP_LINK_OUT_BYTES
 #define PP_LINK_OUT_BYTES 32768
+#endif
 
 /* TLS record buffers inside mbedTLS. In: 16384 takes any peer's record. */
-#define PP_TLS_IN_BYTES  16384
+#ifndef PP_TLS_IN_BYTES
+#define PP_TLS_IN_BYTES 16384
+#endif
+#ifndef PP_TLS_OUT_BYTES
 #define PP_TLS_OUT_BYTES 16384
+#endif
 /*
  * Arena of one TLS connection, a multiple of 16. Measured with the record buffers above: 53 KiB
  * with a P-256 certificate, 61 KiB with an RSA-4096 chain of four and its root, 78 KiB with the
  * longest chain that a handshake message holds.
  */
+#ifndef PP_TLS_ARENA_BYTES
 #define PP_TLS_ARENA_BYTES (96 * 1024)
+#endif
 /* What mbedTLS needs besides (PSA, reading the CA file), a multiple of 16. Measured: 1 KiB. */
+#ifndef PP_TLS_SHARED_ARENA_BYTES
 #define PP_TLS_SHARED_ARENA_BYTES (8 * 1024)
+#endif
 /* The CA file as DER, all together, and how many certificates. */
+#ifndef PP_CA_STORE_BYTES
 #define PP_CA_STORE_BYTES (512 * 1024)
-#define PP_CA_COUNT       512
+#endif
+#ifndef PP_CA_COUNT
+#define PP_CA_COUNT 512
+#endif
 
 /* Smarthosts in the configuration, pins of each. */
+#ifndef PP_SMARTHOSTS
 #define PP_SMARTHOSTS 4
-#define PP_PINS       8
+#endif
+#ifndef PP_PINS
+#define PP_PINS 8
+#endif
 /* Addresses tried of one host name. */
+#ifndef PP_DNS_ADDRESSES
 #define PP_DNS_ADDRESSES 8
+#endif
 
 #endif
