@@ -85,6 +85,9 @@ PP_MUST_USE enum pp_err
 pp_queue_rewrite_tail(struct pp_queue *q, const struct pp_queue_generations *g, uint32_t end_lap);
 
 /* ---- mount (replay.c) ---- */
+/* A message that was met twice does not read any more where it was taken from: take another copy
+ * that is whole. False: there is none. Uses q->scratch. */
+bool pp_queue_other_copy(struct pp_queue *q, struct pp_queue_entry *entry);
 /* Read all of a message: is it what its COMMIT says? Uses q->scratch. */
 bool pp_queue_is_whole(struct pp_queue *q, const struct pp_queue_entry *entry);
 

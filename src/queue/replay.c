@@ -295,6 +295,28 @@ static void choose_copies(struct pp_queue *q, struct pp_place tail)
     }
 }
 
+bool pp_queue_other_copy(struct pp_queue *q, struct pp_queue_entry *entry)
+{
+    struct pp_ring_cursor cursor = {0};
+    struct pp_record record;
+    while (entry->twice && pp_ring_walk_listed(&q->ring, &cursor, &record) == PP_OK) {
+        struct pp_queue_entry copy = *entry;
+        if (record.type != PP_RECORD_COMMIT || record.id != entry->id ||
+            pp_place_equal(record.place, entry->commit) ||
+            pp_ring_read(&q->ring, record.place, &record, q->scratch, sizeof(q->scratch)) !=
+                PP_OK ||
+            record.len != PP_COMMIT_BYTES)
+            continue;
+        take_commit(q, &copy, record.place);
+        if (copy.first.lap < q->ring.oldest_lap || !pp_place_before(copy.first, record.place) ||
+            !pp_queue_is_whole(q, &copy))
+            continue;
+        *entry = copy;
+        return true;
+    }
+    return false;
+}
+
 /* ---- what lives ---- */
 
 /* What lives must have its envelope, and all of its content where that is in doubt. */
@@ -304,8 +326,11 @@ static void check_living(struct pp_queue *q, struct pp_place tail)
     uint32_t cursor = 0;
     while ((entry = pp_queue_next(q, &cursor)) != NULL) {
         bool newest = !pp_place_before(entry->commit, tail);
+        bool lives = newest ? pp_queue_is_whole(q, entry) : has_envelope(q, entry);
+        if (!lives)
+            lives = pp_queue_other_copy(q, entry);
         pp_queue_group_add(q, entry->first.lap, entry->stored_bytes);
-        if (newest ? pp_queue_is_whole(q, entry) : has_envelope(q, entry))
+        if (lives)
             continue;
         q->messages_torn += newest ? 1 : 0;
         q->messages_damaged += newest ? 0 : 1;

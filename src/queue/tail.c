@@ -143,16 +143,27 @@ static enum pp_err rewrite_result(struct pp_queue *q, struct pp_queue_entry *ent
     return PP_OK;
 }
 
-/* The copy cannot be read: what was copied stays where it is. False when that is gone too. */
-static bool take_back(struct pp_queue *q, struct pp_queue_entry *entry,
+/* No good copy was made, and perhaps the message was taken for lost: it stays where it is, or where
+ * another copy of it is whole. False when there is none. */
+static bool take_back(struct pp_queue *q, struct pp_queue_entry **entry,
                       const struct pp_queue_entry *before)
 {
-    q->garbage_bytes += entry->stored_bytes;
-    q->garbage_bytes -= before->stored_bytes;
-    pp_queue_group_sub(q, entry->first.lap, entry->stored_bytes);
-    *entry = *before;
-    pp_queue_group_add(q, entry->first.lap, entry->stored_bytes);
-    return pp_queue_is_whole(q, entry);
+    if (pp_queue_find(q, before->id) != NULL)
+        pp_queue_forget(q, *entry);
+    *entry = pp_queue_take_entry(q);
+    if (*entry == NULL)
+        return false;
+    **entry = *before;
+    if (!pp_queue_is_whole(q, *entry) && !pp_queue_other_copy(q, *entry)) {
+        pp_queue_give_entry(q, *entry);
+        return false;
+    }
+    if (pp_queue_enter(q, *entry) != PP_OK)
+        return false;
+    pp_queue_group_add(q, (*entry)->first.lap, (*entry)->stored_bytes);
+    q->garbage_bytes -=
+        before->stored_bytes < q->garbage_bytes ? before->stored_bytes : q->garbage_bytes;
+    return true;
 }
 
 /*
@@ -169,15 +180,11 @@ static enum pp_err copy_whole(struct pp_queue *q, struct pp_queue_entry *entry)
         enum pp_err err = pp_queue_copy(q, entry);
         if (err != PP_OK)
             return err == PP_ERR_FLASH ? err : PP_OK;
-        bool found = pp_queue_find(q, before.id) == entry;
-        if (found && pp_queue_is_whole(q, entry))
+        if (pp_queue_find(q, before.id) == entry && pp_queue_is_whole(q, entry))
             return PP_OK;
-        if (!found || !take_back(q, entry, &before)) {
-            if (found)
-                pp_queue_forget(q, entry);
-            q->messages_damaged = damaged;
+        q->messages_damaged = damaged;
+        if (!take_back(q, &entry, &before))
             return PP_ERR_DAMAGED;
-        }
     }
     return PP_OK;
 }

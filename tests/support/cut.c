@@ -127,14 +127,18 @@ static void remove_first(struct cut *c, struct pp_queue *q)
 /* A new message is taken in: the queue accepts again, if need be when others have gone. */
 static struct cut_message *add_one(struct cut *c, struct cut_model *extra)
 {
-    for (;;) {
-        require(c, extra->count < extra->cap, "a new message finds no room whatever goes");
+    for (unsigned tries = 0; extra->count < extra->cap; tries++) {
         struct cut_message *msg = cut_open(extra, 700, 2, PP_SEVERITY_INFO);
         if (msg != NULL && cut_seal(extra, msg))
             return msg;
         require(c, !extra->broken, extra->problem);
-        remove_first(c, extra->queue);
+        if (tries == 0)
+            rest_queue(c, extra->queue);
+        else
+            remove_first(c, extra->queue);
     }
+    require(c, false, "a new message finds no room whatever goes");
+    return NULL;
 }
 
 static void check_new_id(struct cut *c, uint32_t id)
