@@ -77,16 +77,18 @@ static bool lives_here(const struct pp_queue *q, const struct pp_queue_entry *en
 
 /* ---- the copy ---- */
 
-/* Is there a block to go on with? When only a sync is missing, one is asked for. */
+/* Is there a block to go on with, and one more for results? When only a sync is missing, one is
+ * asked for. In a tight move all blocks may be used, for it fits: in the end it gives one back. */
 static enum step make_room(struct pp_queue *q)
 {
-    if (pp_ring_free_blocks(&q->ring) > 1)
+    uint32_t left = q->clean.tight ? 0 : 1;
+    if (pp_ring_free_blocks(&q->ring) > left)
         return STEP_ON;
-    if (pp_ring_spare_blocks(&q->ring) > 1) {
+    if (pp_ring_spare_blocks(&q->ring) > left) {
         q->sync_wanted = true;
         return STEP_WAIT;
     }
-    return STEP_IDLE;
+    return q->clean.tight ? STEP_ON : STEP_IDLE;
 }
 
 static void end_copy(struct pp_queue *q)
@@ -313,10 +315,10 @@ enum pp_err pp_queue_copy(struct pp_queue *q, struct pp_queue_entry *entry)
     return step == STEP_ON ? PP_OK : PP_ERR_FULL;
 }
 
-/* All that lives in the block must find room at once: until the last has moved nothing is won. */
-static bool block_fits(const struct pp_queue *q)
+/* All that lives in the block must find room at once, and `bytes` more: until the last has moved
+ * nothing is won. */
+static bool block_fits(const struct pp_queue *q, uint64_t bytes)
 {
-    uint64_t bytes = pp_queue_block_room(q);
     for (uint32_t i = q->clean.cursor; i < q->entry_high_water; i++) {
         if (lives_here(q, &q->entries[i]))
             bytes += q->entries[i].stored_bytes;
@@ -329,8 +331,12 @@ static enum step move_entry(struct pp_queue *q, const struct pp_queue_entry *ent
     if (!q->clean.moving) {
         if (!should_move(q))
             return STEP_IDLE;
-        if (!block_fits(q))
-            return make_room(q) == STEP_WAIT ? STEP_WAIT : give_up(q);
+        bool fits = block_fits(q, pp_queue_block_room(q));
+        if (!fits && make_room(q) == STEP_WAIT)
+            return STEP_WAIT;
+        if (!fits && !block_fits(q, 0))
+            return give_up(q);
+        q->clean.tight = !fits;
         q->clean.moving = true;
     }
     begin_copy(q, entry);
@@ -398,7 +404,7 @@ static void write_ends(struct pp_queue *q)
         struct pp_queue_entry *entry = &q->entries[i];
         if (!entry->ended)
             continue;
-        if (pp_queue_append_gone(q, entry) != PP_OK)
+        if (pp_queue_append_end(q, entry) != PP_OK)
             return;
         entry->ended = 0;
         q->ended_count--;
@@ -440,6 +446,8 @@ bool pp_queue_clean(struct pp_queue *q)
     struct budget budget = {STEP_RECORDS, STEP_BYTES};
     if (q->ended_count > 0)
         write_ends(q);
+    if (!q->unindexed)
+        (void)!pp_queue_note_boot(q);
     while (budget.records > 0 && budget.bytes > 0) {
         if (clean_step(q, &budget) != STEP_ON)
             return false;

@@ -171,9 +171,16 @@ enum pp_err pp_queue_append_boot(struct pp_queue *q)
     pp_le64_put(payload + 8, q->device);
     pp_le32_put(payload + 16, q->ring.generation);
     enum pp_err err = pp_ring_append(&q->ring, PP_RECORD_BOOT, 0, payload, sizeof(payload), &place);
-    if (err == PP_OK)
+    if (err == PP_OK) {
         q->boot_lap = place.lap;
+        q->boot_is_due = false;
+    }
     return err;
+}
+
+enum pp_err pp_queue_note_boot(struct pp_queue *q)
+{
+    return q->boot_is_due && !pp_queue_is_tight(q) ? pp_queue_append_boot(q) : PP_OK;
 }
 
 enum pp_err pp_queue_sync(struct pp_queue *q)

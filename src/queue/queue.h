@@ -115,6 +115,7 @@ struct pp_queue_clean {
     uint32_t lap;             /* the block; 0: none yet */
     uint32_t cursor;          /* entries before this one do not begin in it */
     bool moving;              /* it was decided to move what lives in it */
+    bool tight;               /* ... into the last free blocks */
     bool emptied;             /* nothing lives in it any more */
     uint32_t generation;      /* ... once this sync is done */
     uint64_t moved_bytes;     /* out of this block */
@@ -142,6 +143,7 @@ struct pp_queue {
     uint32_t boot_count;  /* mounts of this medium, this one included */
     uint64_t device;      /* random, made once for this medium; 0 when there was no randomness */
     uint32_t boot_lap;    /* block of the newest BOOT record; 0 none */
+    bool boot_is_due;     /* this boot is not written down yet */
     uint32_t ended_count; /* entries whose message has ended, which is still to be written down */
     bool sync_wanted;     /* somebody waits for what was appended */
     bool looking;         /* nothing is written: pp_queue_look() */

@@ -68,7 +68,8 @@ struct pp_queue_generations {
         uint32_t generation;
         struct pp_place end;
     } known[3];
-    uint32_t gone_count; /* ever seen */
+    uint32_t counting_lap; /* newest block with any record but pieces of messages */
+    uint32_t gone_count;   /* ever seen */
     struct {
         uint32_t id;
         struct pp_place place;
@@ -77,6 +78,8 @@ struct pp_queue_generations {
 void pp_queue_note_generation(struct pp_queue_generations *g, uint32_t generation,
                               struct pp_place end);
 void pp_queue_note_gone(struct pp_queue_generations *g, const struct pp_record *record);
+/* Short of room, and the newest blocks hold nothing that counts: they are used again. */
+void pp_queue_go_back(struct pp_queue *q, const struct pp_queue_generations *g);
 /* Records from here on may not have been synced. */
 struct pp_place pp_queue_tail(const struct pp_queue_generations *g);
 /* Write again what lives from the tail on, and the ends told there, before block `end_lap`. What
@@ -111,13 +114,22 @@ PP_MUST_USE enum pp_err pp_queue_enter(struct pp_queue *q, struct pp_queue_entry
 void pp_queue_forget(struct pp_queue *q, struct pp_queue_entry *entry);
 /* As forget, but its end is still to be written down: tried again by pp_queue_clean(). */
 void pp_queue_forget_later(struct pp_queue *q, struct pp_queue_entry *entry);
-/* Write that it has ended. */
+/* Write that it has ended; PP_ERR_FULL when that has to wait for cleaning. */
+PP_MUST_USE enum pp_err pp_queue_append_end(struct pp_queue *q, const struct pp_queue_entry *entry);
+/* The same as long as there is any room. */
 PP_MUST_USE enum pp_err pp_queue_append_gone(struct pp_queue *q,
                                              const struct pp_queue_entry *entry);
 /* Write a BOOT record: what must outlive all messages. */
 PP_MUST_USE enum pp_err pp_queue_append_boot(struct pp_queue *q);
+/* The same if it is due and room is not short: a mount that ends early is to use up no block. */
+PP_MUST_USE enum pp_err pp_queue_note_boot(struct pp_queue *q);
 
 /* ---- room (room.c) ---- */
+/* Few blocks are left, however little lives in the log: what can wait is not written. */
+bool pp_queue_is_tight(const struct pp_queue *q);
+/* May a record of `len` bytes be appended that cleaning does not need? It leaves blocks to move
+ * the messages of any one block, while there is garbage to win by that. */
+bool pp_queue_may_append(const struct pp_queue *q, uint32_t len);
 /* Bytes of records that surely fit a block. */
 uint32_t pp_queue_block_room(const struct pp_queue *q);
 uint32_t pp_queue_blocks_for(const struct pp_queue *q, uint64_t bytes);

@@ -39,6 +39,7 @@ static void init(struct pp_queue *q, const struct pp_queue_limits *limits)
     q->boot_count = 0;
     q->device = 0;
     q->boot_lap = 0;
+    q->boot_is_due = false;
     q->ended_count = 0;
     q->sync_wanted = false;
     q->unindexed = false;
@@ -202,6 +203,7 @@ static void on_record(struct pp_queue *q, struct pp_queue_generations *g, struct
         q->next_id = record->id + 1;
     if (record->type < PP_RECORD_COMMIT)
         return;
+    g->counting_lap = record->place.lap;
     if (pp_ring_read(&q->ring, record->place, record, q->scratch, sizeof(q->scratch)) != PP_OK) {
         q->ring.report.records_damaged++;
         return;
@@ -351,20 +353,19 @@ static enum pp_err begin_boot(struct pp_queue *q)
     if (q->device == 0 && pp_random(&q->device, sizeof(q->device)) != PP_OK)
         q->device = 0;
     q->sync_wanted = true;
-    /* The last block is left for results. */
-    if (pp_ring_spare_blocks(&q->ring) <= 1)
-        return PP_OK;
-    enum pp_err err = pp_queue_append_boot(q);
-    return err == PP_ERR_FULL ? PP_OK : err;
+    q->boot_is_due = true;
+    return pp_queue_note_boot(q) == PP_ERR_FLASH ? PP_ERR_FLASH : PP_OK;
 }
 
 /* The log is read: find out what of it counts, and make sure of its end. */
 static enum pp_err settle(struct pp_queue *q, const struct pp_queue_generations *g, bool twice)
 {
     struct pp_place tail = pp_queue_tail(g);
-    uint32_t end_lap = q->ring.next_lap;
     if (twice)
         choose_copies(q, tail);
+    if (!q->unindexed)
+        pp_queue_go_back(q, g);
+    uint32_t end_lap = q->ring.next_lap;
     check_living(q, tail);
     if (q->looking)
         return PP_OK;

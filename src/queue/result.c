@@ -233,6 +233,8 @@ static enum pp_err append(struct pp_queue *q, struct pp_queue_entry *entry,
 {
     struct pp_place place;
     uint32_t bytes;
+    if (!pp_queue_may_append(q, state->len))
+        return PP_ERR_FULL;
     enum pp_err err = pp_queue_state_append(q, entry, state, entry->last_result, &place, &bytes);
     if (err != PP_OK)
         return err;
@@ -254,6 +256,11 @@ enum pp_err pp_queue_append_gone(struct pp_queue *q, const struct pp_queue_entry
         q->sync_wanted = true;
     }
     return err;
+}
+
+enum pp_err pp_queue_append_end(struct pp_queue *q, const struct pp_queue_entry *entry)
+{
+    return pp_queue_may_append(q, 0) ? pp_queue_append_gone(q, entry) : PP_ERR_FULL;
 }
 
 /* Put outcomes into `state`; *settled counts recipients that are no longer open by them. */
@@ -312,7 +319,7 @@ enum pp_err pp_queue_results(struct pp_queue *q, uint32_t id, const struct pp_re
     put_outcomes(&state, results, count, &settled);
     count_outcomes(entry, state.bytes);
     if (entry->open_count == 0 && entry->failed_count == 0) {
-        err = pp_queue_append_gone(q, entry);
+        err = pp_queue_append_end(q, entry);
         if (err == PP_ERR_FULL)
             pp_queue_forget_later(q, entry);
         else
@@ -378,7 +385,7 @@ enum pp_err pp_queue_remove(struct pp_queue *q, uint32_t id)
     struct pp_queue_entry *entry = pp_queue_find(q, id);
     if (entry == NULL)
         return PP_ERR_NOT_FOUND;
-    enum pp_err err = pp_queue_append_gone(q, entry);
+    enum pp_err err = pp_queue_append_end(q, entry);
     if (err == PP_OK)
         pp_queue_forget(q, entry);
     return err;

@@ -113,6 +113,22 @@ bool pp_queue_is_short(const struct pp_queue *q)
     return pp_ring_spare_blocks(&q->ring) < pp_queue_blocks_kept(q);
 }
 
+bool pp_queue_is_tight(const struct pp_queue *q)
+{
+    return pp_ring_spare_blocks(&q->ring) <= pp_ring_good_blocks(&q->ring) / 4 + 1;
+}
+
+bool pp_queue_may_append(const struct pp_queue *q, uint32_t len)
+{
+    uint32_t group = pp_queue_blocks_for(q, largest_group(q));
+    uint32_t spare = pp_ring_spare_blocks(&q->ring);
+    bool hopeless = q->garbage_bytes < q->ring.flash->block_bytes ||
+                    (q->clean.gave_up_blocks != 0 && spare <= q->clean.gave_up_blocks);
+    /* Room for nothing may be none at all. */
+    return (len > 0 ? len : 1) <= pp_ring_room(&q->ring) || hopeless ||
+           spare > (group > 1 ? group : 1);
+}
+
 void pp_queue_group_add(struct pp_queue *q, uint32_t lap, uint64_t bytes)
 {
     q->group_bytes[lap % PP_QUEUE_GROUPS] += bytes;

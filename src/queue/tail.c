@@ -69,6 +69,13 @@ static bool has_room(const struct pp_queue *q, uint32_t len)
     return pp_ring_room(&q->ring) > len;
 }
 
+void pp_queue_go_back(struct pp_queue *q, const struct pp_queue_generations *g)
+{
+    /* With room enough the log goes forward: each block has its turn. */
+    if (pp_queue_is_tight(q) && g->counting_lap != 0 && g->counting_lap + 1 < q->ring.next_lap)
+        pp_ring_go_back(&q->ring, g->counting_lap + 1);
+}
+
 /* Ends are said again from memory: the records may already read otherwise. */
 static enum pp_err rewrite_ends(struct pp_queue *q, const struct pp_queue_generations *g,
                                 struct pp_place tail)

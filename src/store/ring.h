@@ -184,6 +184,12 @@ uint32_t pp_ring_free_blocks(const struct pp_ring *ring);
 uint32_t pp_ring_spare_blocks(const struct pp_ring *ring);
 /* Blocks of the medium that are not retired. */
 uint32_t pp_ring_good_blocks(const struct pp_ring *ring);
+/*
+ * At mount, before the first append: go on with block `lap` and not behind the newest one, since
+ * nothing in it and in those behind it is needed. Otherwise each mount that a power cut ends early
+ * would use up a block. Nothing is changed when blocks there continue others.
+ */
+void pp_ring_go_back(struct pp_ring *ring, uint32_t lap);
 /* Give the oldest block back: nothing in it is needed any more (and copies are synced).
  * Never the head block, nor a block that is not there (PP_ERR_STATE). */
 PP_MUST_USE enum pp_err pp_ring_drop_oldest(struct pp_ring *ring);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/crc32c.h"
 #include "store/ring_private.h"
 
 #define BLOCK_BYTES_MIN 512u /* and not less than four units */
@@ -235,6 +236,26 @@ static void find_log(struct pp_ring *ring, const struct pp_ring_block *newest)
     read_notes(ring, newest->stands_for != 0 ? newest->stands_for : newest->lap, newest->lap);
     count_blocks(ring, newest->lap);
     ring->unsynced = false;
+}
+
+void pp_ring_go_back(struct pp_ring *ring, uint32_t lap)
+{
+    struct pp_ring_block before;
+    for (uint32_t i = 0; i < ring->continued_count; i++) {
+        if (ring->continued[i].in_lap >= lap)
+            return;
+    }
+    if (lap <= ring->oldest_lap || !pp_ring_header_of(ring, lap - 1, &before))
+        return;
+    /* That the log begins later may have been told in what is erased now. */
+    ring->noted_oldest = before.oldest_lap;
+    ring->synced_oldest = before.oldest_lap;
+    ring->next_lap = lap;
+    ring->seed_lap = 0;
+    if (ring->retired.lap >= lap)
+        ring->retired.noted = false;
+    /* Should the erase not arrive, records of before are not to pass for new ones. */
+    ring->salt = pp_crc32c(ring->salt, &before.generation, sizeof(before.generation));
 }
 
 enum pp_err pp_ring_mount(struct pp_ring *ring, const struct pp_flash *flash)
