@@ -43,7 +43,7 @@ static struct node *node_at(const struct pp_table *t, uint32_t index)
 
 static void *arena_take(struct pp_table *t, size_t len)
 {
-    size_t start = (size_t)t->count * PP_TABLE_NODE_BYTES + t->arena_used;
+    size_t start = ((size_t)t->count + 1) * PP_TABLE_NODE_BYTES + t->arena_used;
     size_t want = (len + 15) & ~(size_t)15;
     if (want > t->bytes - start)
         return NULL;
@@ -77,15 +77,36 @@ static struct node *find(const struct pp_table *t, uint32_t key)
     return found;
 }
 
+/*
+ * With its last node uthash gives buckets back, and clears them all for the next: for each message
+ * of a queue that is empty between them. So one node stays, whose key has a length that nobody
+ * asks for.
+ */
+static enum pp_err add_anchor(struct pp_table *t)
+{
+    struct node *head = NULL;
+    struct node *anchor = node_at(t, t->count);
+    bool failed = false;
+    anchor->key = 0;
+    HASH_ADD(hh, head, key, 1, anchor);
+    if (failed)
+        return PP_ERR_DRY;
+    head->hh.tbl->noexpand = 1;
+    t->head = head;
+    return PP_OK;
+}
+
 enum pp_err pp_table_put(struct pp_table *t, uint32_t key, uint32_t slot)
 {
-    struct node *head = t->head;
     bool failed = false;
     if (find(t, key) != NULL)
         return PP_ERR_STATE;
     bool reused = t->free_first != PP_TABLE_NONE;
     if (!reused && t->fresh == t->count)
         return PP_ERR_DRY;
+    if (t->head == NULL && add_anchor(t) != PP_OK)
+        return PP_ERR_DRY;
+    struct node *head = t->head;
     struct node *node = node_at(t, reused ? t->free_first : t->fresh);
     uint32_t next_free = reused ? node->slot : PP_TABLE_NONE;
     node->key = key;
@@ -95,7 +116,6 @@ enum pp_err pp_table_put(struct pp_table *t, uint32_t key, uint32_t slot)
         node->slot = next_free;
         return PP_ERR_DRY;
     }
-    head->hh.tbl->noexpand = 1;
     if (reused)
         t->free_first = next_free;
     else
@@ -117,9 +137,6 @@ void pp_table_remove(struct pp_table *t, uint32_t key)
     if (node == NULL)
         return;
     HASH_DELETE(hh, head, node);
-    /* With its last node uthash gives its table and buckets back. */
-    if (head == NULL)
-        t->arena_used = 0;
     t->head = head;
     node->slot = t->free_first;
     t->free_first = (uint32_t)(((uint8_t *)node - t->memory) / PP_TABLE_NODE_BYTES);

@@ -16,11 +16,11 @@
 /* Bytes of storage for a table of `count` slots with `buckets` buckets (a power of two). */
 #define PP_TABLE_NODE_BYTES 80
 #define PP_TABLE_BYTES(count, buckets)                                                             \
-    ((size_t)(count)*PP_TABLE_NODE_BYTES + (size_t)(buckets)*16 + 256)
+    (((size_t)(count) + 1) * PP_TABLE_NODE_BYTES + (size_t)(buckets)*16 + 256)
 
 struct pp_table {
     void *head;      /* uthash's list */
-    uint8_t *memory; /* nodes, then the arena for uthash's own two allocations */
+    uint8_t *memory; /* nodes and one more, then the arena for uthash's own two allocations */
     size_t bytes;
     uint32_t count;
     uint32_t buckets;

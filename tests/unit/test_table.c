@@ -46,6 +46,26 @@ static void finds_what_was_put(void **state)
         assert_int_equal(memory[i], 0x5A);
 }
 
+/* Its buckets are not given back and cleared for the next key: that would cost as much as they are.
+ */
+static void stays_when_its_last_key_goes(void **state)
+{
+    (void)state;
+    struct pp_table t;
+    assert_int_equal(pp_table_init(&t, memory, sizeof(memory), COUNT, BUCKETS), PP_OK);
+    assert_int_equal(pp_table_put(&t, 1, 1), PP_OK);
+    size_t used = t.arena_used;
+    for (uint32_t key = 0; key < 2000; key++) {
+        pp_table_remove(&t, key + 1);
+        assert_true(pp_table_get(&t, key + 1) == PP_TABLE_NONE);
+        assert_non_null(t.head);
+        assert_int_equal(t.arena_used, used);
+        assert_true(pp_table_get(&t, key) == PP_TABLE_NONE);
+        assert_int_equal(pp_table_put(&t, key + 2, 7), PP_OK);
+        assert_int_equal(pp_table_get(&t, key + 2), 7);
+    }
+}
+
 static void an_empty_table_is_dry(void **state)
 {
     (void)state;
@@ -60,6 +80,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_what_was_put),
+        cmocka_unit_test(stays_when_its_last_key_goes),
         cmocka_unit_test(an_empty_table_is_dry),
     };
     return cmocka_run_group_tests_name("table", tests, NULL, NULL);
