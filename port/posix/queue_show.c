@@ -305,15 +305,22 @@ static void show_recipient(const struct pp_json *item)
     end(&l);
 }
 
-/* A terminal must not be driven by what a message holds. */
-static size_t tame(char *bytes, size_t len)
+/* A terminal must not be driven by what a message holds; U+0080 to U+009F, written as 0xC2 and a
+ * byte, do what the older control bytes do. `*before` is the last byte of the piece before. */
+static size_t tame(char *bytes, size_t len, unsigned char *before)
 {
     size_t kept = 0;
 
     for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)bytes[i];
+        bool old = (c < ' ' && c != '\n' && c != '\t') || c == 0x7F;
+        bool late = *before == 0xC2 && c >= 0x80 && c < 0xA0;
+        *before = c;
+        if (late && kept > 0) {
+            bytes[kept - 1] = '?';
+        }
         if (c != '\r') {
-            bytes[kept++] = (c < ' ' && c != '\n' && c != '\t') || c == 0x7F ? '?' : bytes[i];
+            bytes[kept++] = old || late ? '?' : (char)c;
         }
     }
     return kept;
@@ -322,12 +329,13 @@ static size_t tame(char *bytes, size_t len)
 static void show_content(const struct pp_json *item)
 {
     static char text[CONTENT_CAP], bytes[CONTENT_CAP];
+    static unsigned char before;
     size_t len;
 
     pp_json_text(item, "content", text, sizeof(text));
     if (pp_base64_decode(pp_text_z(text), bytes, sizeof(bytes), &len) == PP_OK) {
         if (isatty(STDOUT_FILENO)) {
-            len = tame(bytes, len);
+            len = tame(bytes, len, &before);
         }
         (void)fwrite(bytes, 1, len, stdout);
     }

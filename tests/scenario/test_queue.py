@@ -1,12 +1,14 @@
 """The queue in an operator's hands: list, show, flush, hold, release, remove; expiry; status."""
 import json
 import os
+import subprocess
 import sys
 import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from lib.case import Case
+from lib.relay import PROGRAM, SLOW
 
 
 class Queue(Case):
@@ -41,6 +43,17 @@ class Queue(Case):
         self.assertEqual(row["recipients"], 2)
         self.assertEqual(row["subject"], "Disk")
         self.assertGreater(row["size"], 0)
+
+    def test_content_does_not_drive_a_terminal(self):
+        """Neither the old control bytes nor those that UTF-8 writes in two."""
+        ident = self.queue_alert(self.runner, given="\u00e4\x1b[31m\u009b31m\u009d0;x\u009c\u00e9\n")
+        ours, theirs = os.openpty()
+        with open(ours, "rb", buffering=0) as screen:
+            subprocess.run([PROGRAM, "-c", self.runner.path("pinpost.conf"), "queue", "show", ident],
+                           stdout=theirs, timeout=20 * SLOW, check=True)
+            shown = screen.read(65536)
+            os.close(theirs)
+        self.assertIn("\u00e4?[31m??31m??0;x??\u00e9".encode(), shown)
 
     def test_list_of_many(self):
         idents = [self.queue_alert(self.runner, "-s", f"number {i}") for i in range(60)]
