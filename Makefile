@@ -185,9 +185,10 @@ bench-flash: ## tables of what mail in flash costs; fails when a goal is missed
 cleanroom: ## prove both commands in a fresh Debian 12 (needs root, debootstrap and time)
 	tools/cleanroom.sh
 
-install: all ## program, sendmail link and sample configuration below PREFIX
+install: all ## program, sendmail, mailq and sample configuration below PREFIX
 	install -D -m 755 build/host/pinpost $(DESTDIR)$(PREFIX)/sbin/pinpost
-	ln -sfn pinpost $(DESTDIR)$(PREFIX)/sbin/sendmail
+	for name in sendmail mailq newaliases; do \
+	    ln -sfn pinpost $(DESTDIR)$(PREFIX)/sbin/$$name || exit 1; done
 	install -D -m 644 config/pinpost.conf.sample $(DESTDIR)$(PREFIX)/share/doc/pinpost/pinpost.conf
 
 clean: ## remove what was compiled; the sources that were fetched stay

@@ -10,6 +10,7 @@
 
 #include "base/time.h"
 #include "cmd.h"
+#include "privileges.h"
 #include "trust_file.h"
 
 static const char usage[] =
@@ -30,6 +31,20 @@ static int check_cas(const struct pp_cmd_context *context)
         (void)printf("  %-11s%s\n", "CAs", context->config.ca_file);
     }
     return EX_OK;
+}
+
+/* Names that this machine does not know; whether we may become them is no question here. */
+static int check_privileges(const struct pp_cmd_context *context)
+{
+    struct pp_privileges privileges;
+    char words[PP_NAME_CAP + 200];
+
+    if (pp_privileges_find(&context->config, &privileges, words, sizeof(words)) !=
+        PP_ERR_NOT_FOUND) {
+        return EX_OK;
+    }
+    pp_cmd_say(context, "%s: %s", context->config_path_z, words);
+    return EX_CONFIG;
 }
 
 static void show_smarthost(const struct pp_smarthost_config *host)
@@ -95,6 +110,10 @@ static void warn(const struct pp_config *config)
     if (config->identity.domain[0] == '\0') {
         (void)printf("  warning: [identity] domain is not given: mail for `root` is refused\n");
     }
+    if (config->daemon.user[0] == '\0') {
+        (void)printf(
+            "  warning: [daemon] user is not given: a daemon started by root stays root\n");
+    }
 }
 
 int pp_cmd_check(struct pp_cmd_context *context, int argc, char **argv)
@@ -118,7 +137,10 @@ int pp_cmd_check(struct pp_cmd_context *context, int argc, char **argv)
     show_identity(&context->config);
     show_smarthost(&context->config.smarthosts[0]);
     show_queue(&context->config);
-    status = check_cas(context);
+    status = check_privileges(context);
+    if (check_cas(context) != EX_OK) {
+        status = EX_CONFIG;
+    }
     warn(&context->config);
     if (status == EX_OK) {
         (void)printf("all right\n");

@@ -244,6 +244,16 @@ class Configuration(Case):
                 self.wrong(self.runner.text())
         self.runner.conf["smarthost"] = good
 
+    def test_whom_the_daemon_becomes(self):
+        self.runner.write()
+        self.assertIn(b"stays root", self.runner.run("check").stdout)
+        self.wrong(self.runner.text() + "user = no-such-user\n", "no-such-user")
+        self.wrong(self.runner.text() + "group = no-such-group\n", "no-such-group")
+        self.runner.write(self.runner.text() + "user = nobody\n")
+        done = self.runner.run("check")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertNotIn(b"stays root", done.stdout)
+
     def test_second_smarthost(self):
         self.wrong(self.runner.text() + "[smarthost backup]\nhost = b.example\n")
 

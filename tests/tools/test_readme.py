@@ -27,7 +27,9 @@ class Readme(unittest.TestCase):
         return path
 
     def test_configuration(self):
-        path = self.write("pinpost.conf", block("ini"))
+        text = block("ini")
+        self.assertIn("\nuser = pinpost\n", text)
+        path = self.write("pinpost.conf", text.replace("\nuser = pinpost\n", "\nuser = nobody\n"))
         done = subprocess.run([PINPOST, "-c", path, "check"], capture_output=True, text=True,
                               timeout=20, check=False)
         self.assertEqual(done.returncode, 0, done.stderr + done.stdout)
