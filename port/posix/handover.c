@@ -10,6 +10,7 @@
 #include <sysexits.h>
 
 #include "drop_write.h"
+#include "message/address.h"
 
 static void say(struct pp_handover_outcome *o, int exit_code, const char *a_z, const char *b_z,
                 const char *c_z)
@@ -76,13 +77,63 @@ bool pp_handover_check(const struct pp_handover *mail, struct pp_handover_outcom
     return false;
 }
 
+/* Of the form that the daemon will ask for; whether it has a domain to add, it alone knows. */
+static bool is_address(struct pp_text text)
+{
+    char whole[PP_ADDRESS_MAX];
+    struct pp_writer w;
+
+    pp_writer_init(&w, whole, sizeof(whole));
+    return pp_address_complete(text, pp_text_z("localhost"), &w) == PP_OK;
+}
+
+/* How many recipients would be refused; the first of them in words. */
+static size_t count_bad(const struct pp_handover *mail, char words[300])
+{
+    struct pp_text address;
+    size_t cursor = 0, bad = 0;
+    struct pp_writer w;
+
+    while (pp_recipients_next(mail->recipients, &cursor, &address) == PP_OK) {
+        if (!is_address(address) && bad++ == 0) {
+            pp_writer_init(&w, words, 299);
+            pp_put_safe(&w, address, 200);
+            pp_put_z(&w, ": malformed address");
+            words[w.len] = '\0';
+        }
+    }
+    return bad;
+}
+
+/* False: it would be refused later, when nobody is there to be told. */
+static bool check_addresses(const struct pp_handover *mail, size_t bad, const char *bad_z,
+                            struct pp_handover_outcome *outcome)
+{
+    if (!mail->default_sender && mail->sender.len > 0 && !is_address(mail->sender)) {
+        say(outcome, EX_DATAERR, "malformed sender: nothing was sent", "", "");
+        return false;
+    }
+    if (bad > 0 && bad == mail->recipients->count && !mail->default_recipients) {
+        say(outcome, EX_DATAERR, "refused: ", bad_z, "");
+        return false;
+    }
+    return true;
+}
+
 static void drop(const char *directory_z, const struct pp_handover *mail, const char *why_z,
                  struct pp_handover_outcome *outcome)
 {
-    char words[300];
+    char words[300], bad_words[300] = "";
     struct pp_writer w;
-    enum pp_err err = pp_drop_write(directory_z, mail);
-    int saved = errno;
+    size_t bad = count_bad(mail, bad_words);
+    enum pp_err err;
+    int saved;
+
+    if (!check_addresses(mail, bad, bad_words, outcome)) {
+        return;
+    }
+    err = pp_drop_write(directory_z, mail);
+    saved = errno;
 
     pp_writer_init(&w, words, sizeof(words) - 1);
     if (err == PP_OK) {
@@ -90,7 +141,11 @@ static void drop(const char *directory_z, const struct pp_handover *mail, const 
         pp_put_z(&w, ": kept in ");
         pp_put_z(&w, directory_z);
         words[w.len] = '\0';
-        say(outcome, EX_OK, why_z, words, ", sent when the daemon runs");
+        if (bad > 0) {
+            say(outcome, EX_DATAERR, "not for ", bad_words, bad > 1 ? " (and others)" : "");
+        } else {
+            say(outcome, EX_OK, why_z, words, ", sent when the daemon runs");
+        }
         return;
     }
     pp_put_z(&w, ", and it could not be kept in ");

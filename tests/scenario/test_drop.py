@@ -45,6 +45,19 @@ class Drop(Case):
         self.assertEqual(len({m.header("Message-ID") for m in self.host.mails}), 50)
         self.until(lambda: self.files() == [], "an empty drop directory")
 
+    def test_bad_addresses_are_told_as_the_daemon_would(self):
+        done = self.runner.sendmail("b..c@x.example", given="Subject: x\n\ny\n")
+        self.assertEqual(done.returncode, 65, done.stderr)
+        done = self.runner.sendmail("-f", "b..c@x.example", "a@x.example", given="Subject: x\n\ny\n")
+        self.assertEqual(done.returncode, 65, done.stderr)
+        self.assertEqual(self.files(), [])
+        done = self.runner.sendmail("a@x.example", "b..c@x.example", given="Subject: x\n\ny\n")
+        self.assertEqual(done.returncode, 65, done.stderr)
+        self.assertIn(b"not for b..c@x.example", done.stderr)
+        self.runner.start()
+        self.assertEqual(self.arrives(self.host).recipients, ["a@x.example"])
+        self.until(lambda: self.files() == [], "an empty drop directory")
+
     def test_as_another_user(self):
         os.chmod(self.runner.directory, 0o755)
         conf = self.runner.write_file(
