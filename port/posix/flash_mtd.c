@@ -71,7 +71,9 @@ static int fill_block(const struct pp_flash_mtd *m, uint64_t address)
     uint8_t erased[512];
     memset(erased, 0xFF, sizeof(erased));
     for (uint32_t done = 0; done < m->block_bytes; done += sizeof(erased)) {
-        if (write_all(m, address + done, erased, sizeof(erased)) < 0)
+        uint32_t left = m->block_bytes - done;
+        size_t take = left < sizeof(erased) ? left : sizeof(erased);
+        if (write_all(m, address + done, erased, take) < 0)
             return PP_IO_FAILED;
     }
     return 0;
@@ -110,18 +112,33 @@ static int refuse(int error, char *words, size_t cap, const char *why_z)
     return PP_IO_FAILED;
 }
 
-static int check(const struct mtd_info_user *info, char *words, size_t cap)
+/* Of cells that hold several bits a torn write can take pages along that were written long ago. */
+static int check_kind(const struct mtd_info_user *info, char *words, size_t cap)
 {
     if (info->type == MTD_ABSENT || info->type == MTD_ROM || (info->flags & MTD_WRITEABLE) == 0)
         return refuse(EROFS, words, cap, "this flash cannot be written");
     if (info->type == MTD_UBIVOLUME)
         return refuse(EINVAL, words, cap, "a UBI volume: use a file in UBIFS on it");
-    if (info->writesize > PP_STORE_UNIT_MAX || info->writesize == 0)
+    if (info->type == MTD_MLCNANDFLASH)
+        return refuse(EINVAL, words, cap,
+                      "multi-level NAND loses older data in a power cut: use a file in UBIFS");
+    return 0;
+}
+
+static int check_sizes(const struct mtd_info_user *info, char *words, size_t cap)
+{
+    uint32_t unit = info->writesize;
+    if (unit > PP_STORE_UNIT_MAX)
         return refuse(EINVAL, words, cap,
                       "this flash is written in larger pieces than this build knows "
                       "(PP_STORE_UNIT_MAX)");
+    if (unit == 0 || (unit & (unit - 1)) != 0 || info->erasesize % unit != 0)
+        return refuse(EINVAL, words, cap,
+                      "this flash is not written in pieces of a power of two bytes");
+    /* The kernel tells the size in 32 bits: that of a 4 GiB chip is 0. */
     if (info->erasesize == 0 || info->size / info->erasesize < BLOCKS_MIN)
-        return refuse(EINVAL, words, cap, "fewer than four erase blocks");
+        return refuse(EINVAL, words, cap,
+                      "fewer than four erase blocks, or 4 GiB and more: use a partition of it");
     return 0;
 }
 
@@ -146,6 +163,15 @@ static uint32_t page_of(const struct mtd_info_user *info)
     return fits ? PROGRAM_BYTES : info->writesize;
 }
 
+/* Some chips power up locked; of others the boot loader locks all. */
+static int unlock(const struct pp_flash_mtd *m, const struct mtd_info_user *info)
+{
+    struct erase_info_user all = {.start = 0, .length = info->size};
+    if ((info->flags & MTD_POWERUP_LOCK) == 0 && m->calls.ioctl(m->fd, MEMISLOCKED, &all) <= 0)
+        return 0;
+    return m->calls.ioctl(m->fd, MEMUNLOCK, &all) < 0 && errno != EOPNOTSUPP ? PP_IO_FAILED : 0;
+}
+
 int pp_flash_mtd_init(struct pp_flash_mtd *m, int fd, const struct pp_mtd_calls *calls,
                       struct pp_flash *out, char *words, size_t cap)
 {
@@ -156,11 +182,9 @@ int pp_flash_mtd_init(struct pp_flash_mtd *m, int fd, const struct pp_mtd_calls 
         m->calls = *calls;
     if (m->calls.ioctl(fd, MEMGETINFO, &info) < 0)
         return refuse(errno, words, cap, "the kernel tells nothing about this flash");
-    if (check(&info, words, cap) != 0)
+    if (check_kind(&info, words, cap) != 0 || check_sizes(&info, words, cap) != 0)
         return PP_IO_FAILED;
-    struct erase_info_user all = {.start = 0, .length = info.size};
-    if ((info.flags & MTD_POWERUP_LOCK) != 0 && m->calls.ioctl(fd, MEMUNLOCK, &all) < 0 &&
-        errno != EOPNOTSUPP)
+    if (unlock(m, &info) != 0)
         return refuse(errno, words, cap, "this flash is locked and cannot be unlocked");
     m->block_bytes = info.erasesize;
     m->erases = (info.flags & MTD_NO_ERASE) == 0;

@@ -8,7 +8,8 @@
  * Geometry: unit is the chip's smallest write (1 on most NOR), block its erase size, erased FF; a
  * program is cut at 4096 bytes, so that none takes long. NAND fits while its page is not larger
  * than PP_STORE_UNIT_MAX: each page is then one unit, programmed once. The kernel gives back data
- * with errors that its ECC could not correct; the store's own checksums find them.
+ * with errors that its ECC could not correct; the store's own checksums find them. Refused: NAND of
+ * several bits a cell, where a torn write takes older pages along (UBIFS knows how to live there).
  *
  * MTD writes and erases are done when the call returns: a sync has nothing to do. See
  * <mtd/mtd-abi.h>.

@@ -27,6 +27,7 @@ static struct {
     bool knows_bad_blocks;
     bool locked;
     bool never_unlocks;
+    int fails;               /* every call, with this error */
     uint32_t fails_to_erase; /* block number + 1 */
     unsigned rules_broken;
     unsigned short_transfers; /* so many reads and writes come short or interrupted */
@@ -57,12 +58,16 @@ static int chip_erase(const struct erase_info_user *range)
 static int chip_ioctl(int fd, unsigned long request, void *argument)
 {
     (void)fd;
+    if (chip.fails != 0)
+        return fail_with(chip.fails);
     switch (request) {
     case MEMGETINFO:
         memcpy(argument, &chip.info, sizeof(chip.info));
         return 0;
     case MEMERASE:
         return chip_erase(argument);
+    case MEMISLOCKED:
+        return chip.locked ? 1 : 0;
     case MEMUNLOCK:
         if (chip.never_unlocks)
             return fail_with(EIO);
@@ -90,6 +95,8 @@ static ssize_t transfer(size_t len)
 static ssize_t chip_pread(int fd, void *out, size_t len, off_t at)
 {
     (void)fd;
+    if (chip.fails != 0)
+        return fail_with(chip.fails);
     if (at < 0 || (uint64_t)at + len > chip.info.size)
         return 0;
     ssize_t n = transfer(len);
@@ -102,6 +109,8 @@ static ssize_t chip_pwrite(int fd, const void *bytes, size_t len, off_t at)
 {
     const uint8_t *from = bytes;
     (void)fd;
+    if (chip.fails != 0)
+        return fail_with(chip.fails);
     if (at < 0 || (uint64_t)at + len > chip.info.size || chip.locked ||
         (uint64_t)at % chip.info.writesize != 0 || len % chip.info.writesize != 0) {
         chip.rules_broken++;
@@ -195,6 +204,35 @@ static void nor_that_powers_up_locked(void **state)
     assert_string_equal(words, "this flash is locked and cannot be unlocked");
 }
 
+static void nor_that_the_boot_loader_locked(void **state)
+{
+    (void)state;
+    new_chip(MTD_NORFLASH, MTD_CAP_NORFLASH, 1, 4096);
+    chip.locked = true;
+    assert_int_equal(init(), 0);
+    live();
+}
+
+static void what_fails_is_told(void **state)
+{
+    (void)state;
+    uint8_t byte = 1;
+    new_chip(MTD_NORFLASH, MTD_CAP_NORFLASH, 1, 4096);
+    chip.fails = ENODEV;
+    assert_int_equal(init(), PP_IO_FAILED);
+    assert_int_equal(errno, ENODEV);
+    assert_string_equal(words, "the kernel tells nothing about this flash");
+    chip.fails = 0;
+    assert_int_equal(init(), 0);
+    chip.fails = EIO;
+    assert_int_equal(flash.read(flash.ctx, 0, &byte, 1), PP_IO_FAILED);
+    assert_int_equal(flash.program(flash.ctx, 0, &byte, 1), PP_IO_FAILED);
+    assert_int_equal(flash.erase(flash.ctx, 0), PP_IO_FAILED);
+    chip.fails = 0;
+    assert_int_equal(flash.read(flash.ctx, chip.info.size, &byte, 1), PP_IO_FAILED);
+    assert_int_equal(flash.program(flash.ctx, chip.info.size, &byte, 1), PP_IO_FAILED);
+}
+
 static void nand_with_bad_blocks(void **state)
 {
     (void)state;
@@ -206,6 +244,7 @@ static void nand_with_bad_blocks(void **state)
     assert_int_equal(flash.program_unit_bytes, 2048);
     assert_int_equal(flash.page_bytes, 4096);
     assert_true(flash.erase(flash.ctx, 7) < 0);
+    assert_true(flash.program(flash.ctx, 7 * 16384 + 4096, chip.bytes, 2048) < 0);
     live();
 }
 
@@ -218,6 +257,15 @@ static void ram_behind_mtd(void **state)
     assert_int_equal(flash.erase(flash.ctx, 0), 0);
     assert_int_equal(chip.bytes[4095], 0xFF);
     live();
+    /* Blocks that are no multiple of what is written at a time. */
+    new_chip(MTD_RAM, MTD_CAP_RAM, 1, 700);
+    assert_int_equal(init(), 0);
+    memset(chip.bytes, 0x55, 2100);
+    assert_int_equal(flash.erase(flash.ctx, 1), 0);
+    assert_int_equal(chip.bytes[699], 0x55);
+    assert_int_equal(chip.bytes[700], 0xFF);
+    assert_int_equal(chip.bytes[1399], 0xFF);
+    assert_int_equal(chip.bytes[1400], 0x55);
 }
 
 static void refused(uint8_t type, uint32_t flags, uint32_t writesize, uint32_t erasesize, int error)
@@ -237,6 +285,10 @@ static void what_does_not_fit_is_refused_with_words(void **state)
     refused(MTD_ABSENT, MTD_CAP_NORFLASH, 1, 4096, EROFS);
     refused(MTD_UBIVOLUME, MTD_WRITEABLE, 1, 4096, EINVAL);
     refused(MTD_NANDFLASH, MTD_CAP_NANDFLASH, PP_STORE_UNIT_MAX * 2, 16384, EINVAL);
+    refused(MTD_NANDFLASH, MTD_CAP_NANDFLASH, 0, 16384, EINVAL);
+    refused(MTD_MLCNANDFLASH, MTD_CAP_NANDFLASH, 2048, 16384, EINVAL);
+    refused(MTD_DATAFLASH, MTD_WRITEABLE, 1056, 8448, EINVAL);
+    refused(MTD_NORFLASH, MTD_CAP_NORFLASH, 256, 4000, EINVAL);
     refused(MTD_NORFLASH, MTD_CAP_NORFLASH, 1, 0, EINVAL);
     new_chip(MTD_NORFLASH, MTD_CAP_NORFLASH, 1, 4096);
     chip.info.size = 3 * 4096;
@@ -262,6 +314,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nor),
         cmocka_unit_test(nor_that_powers_up_locked),
+        cmocka_unit_test(nor_that_the_boot_loader_locked),
+        cmocka_unit_test(what_fails_is_told),
         cmocka_unit_test(nand_with_bad_blocks),
         cmocka_unit_test(ram_behind_mtd),
         cmocka_unit_test(what_does_not_fit_is_refused_with_words),
