@@ -26,6 +26,7 @@
 #define LARGE_FROM_BYTES  (4u * 1024 * 1024)
 #define HUGE_BLOCK_BYTES  262144u
 #define HUGE_FROM_BYTES   (1024u * 1024 * 1024)
+#define BLOCK_UNITS_MIN   8u
 #define PATH_BYTES        4096u
 
 /* ---- operations ---- */
@@ -144,10 +145,11 @@ static int flash_sync_done(void *ctx)
 
 /* ---- opening ---- */
 
-static uint32_t block_bytes_for(uint64_t size_bytes)
+static uint32_t block_bytes_for(uint64_t size_bytes, uint32_t unit_bytes)
 {
     if (size_bytes < LARGE_FROM_BYTES)
-        return SMALL_BLOCK_BYTES;
+        return unit_bytes * BLOCK_UNITS_MIN > SMALL_BLOCK_BYTES ? LARGE_BLOCK_BYTES
+                                                                : SMALL_BLOCK_BYTES;
     return size_bytes < HUGE_FROM_BYTES ? LARGE_BLOCK_BYTES : HUGE_BLOCK_BYTES;
 }
 
@@ -203,7 +205,7 @@ static int give_name(const char *new_z, const char *path_z)
 static int create(const char *path_z, uint64_t size_bytes, int *fd)
 {
     char new_z[PATH_BYTES];
-    uint64_t block = block_bytes_for(size_bytes);
+    uint64_t block = block_bytes_for(size_bytes, 1);
     if (strlen(path_z) + sizeof(".new") > sizeof(new_z) || size_bytes < PP_FLASH_FILE_BYTES_MIN) {
         errno = EINVAL;
         return PP_IO_FAILED;
@@ -274,14 +276,18 @@ static int measure(struct pp_flash_file *f, uint64_t *size_bytes)
         return PP_IO_FAILED;
     off_t end = lseek(f->fd, 0, SEEK_END);
     *size_bytes = end > 0 ? (uint64_t)end : 0;
-    if ((!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) || *size_bytes < PP_FLASH_FILE_BYTES_MIN ||
-        *size_bytes / block_bytes_for(*size_bytes) > UINT32_MAX) {
+    if ((!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) || *size_bytes < PP_FLASH_FILE_BYTES_MIN) {
         errno = EINVAL;
         return PP_IO_FAILED;
     }
-    f->block_bytes = block_bytes_for(*size_bytes);
-    int result = measure_unit(f->fd, &st, &f->unit_bytes);
-    return result == 0 ? read_from_disk(f->fd) : result;
+    if (measure_unit(f->fd, &st, &f->unit_bytes) != 0)
+        return PP_IO_FAILED;
+    f->block_bytes = block_bytes_for(*size_bytes, f->unit_bytes);
+    if (*size_bytes / f->block_bytes > UINT32_MAX) {
+        errno = EFBIG;
+        return PP_IO_FAILED;
+    }
+    return read_from_disk(f->fd);
 }
 
 int pp_flash_file_open(struct pp_flash_file *f, const char *path_z, uint64_t size_bytes,

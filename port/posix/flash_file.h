@@ -4,10 +4,11 @@
  * Job:      offer a file as struct pp_flash: locked, its space allocated ahead, synced for real.
  * Not here: what is stored in it (src/store/ring.h).
  *
- * Geometry: block 64 KiB (4 KiB below 4 MiB of medium, 256 KiB from 1 GiB on); a program may be as
- * long as a block. The erased value is 00, so that erasing is one call (FALLOC_FL_ZERO_RANGE)
- * that writes nothing and keeps the space allocated: what was accepted always has room, even on a
- * file system that is full. Where that cannot be done, zeros are written.
+ * Geometry: block 64 KiB; 4 KiB below 4 MiB of medium, where sectors are not larger than 512
+ * bytes; 256 KiB from 1 GiB on. A program may be as long as a block. The erased value is 00, so
+ * that erasing is one call (FALLOC_FL_ZERO_RANGE) that writes nothing and keeps the space
+ * allocated: what was accepted always has room, even on a file system that is full. Where that
+ * cannot be done, zeros are written. What is left at the end of a device is not used.
  *
  * A block device (an SD card, an eMMC's partition) is written in units of its sector, each once. In
  * a file the unit is 1 byte: behind it a disk is taken to keep the bytes of a sector that a torn

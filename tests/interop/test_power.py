@@ -19,6 +19,7 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from lib import trace
 from lib.case import Case
+from lib.disks import Disks
 from lib.relay import SLOW
 from lib.submit import Submission
 from smarthost import DELAY, GO
@@ -27,18 +28,33 @@ TIME_LIMIT_S = 300
 SENDERS, MESSAGES = 4, 80
 TRACED_CUTS = 150 // SLOW
 LOOP_CUTS = 20 // SLOW
-DROPPED = frozenset(range(MESSAGES, MESSAGES + 6))
+DROPPED = frozenset(range(MESSAGES, MESSAGES + 6))      # wait in the drop directory
+MAILED = frozenset(range(MESSAGES + 6, MESSAGES + 12))  # come from the sendmail command
 STORE_BYTES = 1024 * 1024  # small, so that blocks are cleaned and used again
 
 
 def marker(index):
-    return f"marker {index:06d} ".encode() * 3
+    return f"marker {index:06d} ".encode()
 
 
 def text_of(index):
-    """200 bytes to 12 KiB, told by the index."""
-    line = marker(index) + b"." * 20 + b"\r\n"
-    return line * (1 + index * index * 37 % 160)
+    """60 bytes to 10 KiB, told by the index; no two lines of all are the same."""
+    count = 1 + index * index * 37 % 160
+    return b"".join(marker(index) + b"line %04d " % n + b"." * 34 + b"\r\n" for n in range(count))
+
+
+def pieces(text, image):
+    """In how many pieces the whole text lies in an image; None when some of it is not there."""
+    count = 0
+    while text:
+        least, most = 0, len(text)
+        while least < most:  # the longest beginning that is there
+            middle = (least + most + 1) // 2
+            least, most = (middle, most) if text[:middle] in image else (least, middle - 1)
+        if least == 0:
+            return None
+        text, count = text[least:], count + 1
+    return count
 
 
 class Load:
@@ -76,7 +92,7 @@ class Load:
             thread.join(60)
 
 
-class Power(Case):
+class Power(Disks, Case):
     def setUp(self):
         super().setUp()
         seed = int(os.environ.get("PP_SEED") or random.randrange(1 << 32))
@@ -102,7 +118,7 @@ class Power(Case):
 
     def traced(self, host):
         """A life of a daemon under load and strace: the daemon, its events, the store before, and
-        what was acknowledged. DROPPED messages wait in the drop directory when it starts."""
+        the queue id of each message by its index."""
         relay = self.relay(host, start=False)
         relay.conf["queue"].update(size=STORE_BYTES, retry_first="100ms", retry_longest="200ms")
         relay.start()
@@ -117,55 +133,49 @@ class Power(Case):
         relay.under = trace.COMMAND + ["-o", relay.path("trace")]
         relay.start()
         load = Load(relay)
+        for index in MAILED:
+            done = relay.sendmail("-f", f"alert-{index}@example.test", "to@example.test",
+                                  given=f"Subject: alert {index}\n\n".encode() + text_of(index))
+            self.assertEqual(done.returncode, 0, done.stderr)
         load.wait()
-        relay.wait("durable", count=MESSAGES + len(DROPPED), seconds=30)
+        relay.wait("durable", count=MESSAGES + len(DROPPED | MAILED), seconds=30)
         relay.stop()
-        self.until(lambda: self.is_finished(relay.path("trace")), "the end of the trace")
+        self.until(lambda: trace.is_finished(relay.path("trace")), "the end of the trace")
         events = trace.parse(relay.path("trace"), relay.path("queue"))
         self.assertEqual(len(load.acknowledged), MESSAGES)
-        return relay, events, before, load.acknowledged
+        return events, before, self.names(events, load.acknowledged)
 
     @staticmethod
     def index_in(path):
         with open(path, "rb") as file:
             return int(file.read().split(b"marker ")[1].split()[0])
 
-    @staticmethod
-    def is_finished(path):
-        with open(path, "rb") as file:
-            file.seek(max(0, os.path.getsize(path) - 200))
-            return b"+++ exited" in file.read()
-
-    def acknowledgements(self, events, acknowledged):
-        """Index of each message -> number of the event that told its sender."""
+    def acknowledgements(self, events, names):
+        """Index of each message -> number of the event that told its sender: the reply that also
+        lets the sendmail command end with 0, the removal of the dropped file."""
         found = {}
-        by_reply = {f"queued as {name}\r\n".encode(): i for i, name in acknowledged.items()}
         for number, event in enumerate(events):
             if event.kind == "unlink" and event.where in self.dropped:
                 found[self.dropped[event.where]] = number
-            elif event.kind == "say" and b" queued as " in event.data:
-                reply = event.data[event.data.index(b"queued as "):]
-                found[by_reply[reply]] = number
-        self.assertEqual(found.keys(), acknowledged.keys() | DROPPED)
+            elif event.kind == "say" and b"250 " in event.data and b" queued as " in event.data:
+                index = names[event.data.split(b" queued as ")[1].split()[0].decode()]
+                self.assertNotIn(index, found)
+                found[index] = number
+        self.assertEqual(found.keys(), set(range(MESSAGES)) | DROPPED | MAILED)
         return found
 
     def test_written_then_synced_then_acknowledged(self):
+        """When a sender is told, every byte of its message was written and then synced."""
         host = self.smarthost(script=self.slow_dot)
-        _, events, _, acknowledged = self.traced(host)
-        told = self.acknowledgements(events, acknowledged)
-        written, synced, last_sync = {}, {}, -1
-        for number, event in enumerate(events):
-            if event.kind == "program":
-                for index in told.keys() - written.keys():
-                    if marker(index) in event.data:
-                        written[index] = number
-            elif event.kind == "sync":
-                for index in written.keys() - synced.keys():
-                    synced[index] = number
-        for index, number in told.items():
-            self.assertIn(index, synced, f"alert {index} was never written and synced")
-            self.assertLess(written[index], synced[index])
-            self.assertLess(synced[index], number, f"alert {index}: told before it was synced")
+        events, before, names = self.traced(host)
+        told = self.acknowledgements(events, names)
+        disk = trace.Disk(events, before)
+        for index, number in sorted(told.items(), key=lambda item: item[1]):
+            disk.image(number, 0)
+            text = text_of(index)
+            count = pieces(text, bytes(disk.durable))
+            self.assertIsNotNone(count, f"alert {index}: told before it was synced")
+            self.assertLess(count, 4 + len(text) // 500)
         syncs = sum(e.kind == "sync" for e in events)
         programmed = sum(len(e.data) for e in events if e.kind == "program")
         mail = sum(len(text_of(i)) for i in told)
@@ -184,8 +194,11 @@ class Power(Case):
         self.assertEqual(len(by_size), len(DROPPED))
         for event in events:
             for line in self.log_lines(event, "accepted"):
-                size = int(line.split(b" size=")[1].split()[0])
-                found.setdefault(line.split(b" id=")[1].split()[0].decode(), by_size.get(size))
+                pairs = dict(p.split("=", 1) for p in line.decode().split() if "=" in p)
+                if pairs["from"].startswith("alert-"):
+                    found[pairs["id"]] = int(pairs["from"][6:].split("@")[0])
+                elif pairs["id"] not in found:
+                    found[pairs["id"]] = by_size[int(pairs["size"])]
         return found
 
     def delivered(self, events, names):
@@ -201,9 +214,8 @@ class Power(Case):
 
     def test_the_disk_of_every_instant(self):
         host = self.smarthost(script=self.slow_dot)
-        _, events, before, acknowledged = self.traced(host)
-        told = self.acknowledgements(events, acknowledged)
-        names = self.names(events, acknowledged)
+        events, before, names = self.traced(host)
+        told = self.acknowledgements(events, names)
         first = next(i for i, e in enumerate(events) if e.kind == "program")
         disk = trace.Disk(events, before)
         unsynced = []
@@ -237,19 +249,6 @@ class Power(Case):
         return self.arrived(host)
 
     # ---- a block device ----
-
-    def loop(self, path):
-        """A loop device over a file; its page cache is its own."""
-        self.assertEqual(os.geteuid(), 0, "loop devices need root: run this test as root")
-        done = subprocess.run(["losetup", "--find", "--show", path], capture_output=True, text=True)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        device = done.stdout.strip()
-        self.addCleanup(self.unloop, device)
-        return device
-
-    @staticmethod
-    def unloop(device):
-        subprocess.run(["losetup", "--detach", device], stderr=subprocess.DEVNULL)
 
     def life_on_loop(self, relay, backing, cut):
         """A life under load on that backing file, ended by a power cut: what was acknowledged, and

@@ -7,6 +7,7 @@ Not here: what has to be true of such an image (the tests).
 A disk keeps what was synced. Of what was written since, any part may have arrived, in any order,
 sector by sector: image() chooses by a seed.
 """
+import os
 import random
 import re
 
@@ -67,6 +68,13 @@ def parse_line(line, store):
     if name == "unlinkat":
         return Event("unlink", strings(rest)[0].decode())
     return Event("say", where, 0, b"".join(strings(rest))[:result])
+
+
+def is_finished(path):
+    """strace outlives what it traces by a moment."""
+    with open(path, "rb") as file:
+        file.seek(max(0, os.path.getsize(path) - 200))
+        return b"+++ exited" in file.read()
 
 
 def parse(path, store):
