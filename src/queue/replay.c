@@ -299,9 +299,9 @@ static void choose_copies(struct pp_queue *q, struct pp_place tail)
 
 bool pp_queue_other_copy(struct pp_queue *q, struct pp_queue_entry *entry)
 {
-    struct pp_ring_cursor cursor = {0};
+    struct pp_place place = {0, 0};
     struct pp_record record;
-    while (entry->twice && pp_ring_walk_listed(&q->ring, &cursor, &record) == PP_OK) {
+    while (entry->twice && pp_ring_walk(&q->ring, &place, &record) == PP_OK) {
         struct pp_queue_entry copy = *entry;
         if (record.type != PP_RECORD_COMMIT || record.id != entry->id ||
             pp_place_equal(record.place, entry->commit) ||
