@@ -22,6 +22,7 @@ ROOMS = {
     "config": {"base"},
     "base": set(),
     "port": {"port.h", "pinpost.h", "message", "config", "base"},
+    "look": {"port.h", "pinpost.h", "port", "queue", "store", "config", "base"},
     "boards": {"port.h", "pinpost.h", "port"},
     "port.h": set(),
     "options": {"base", "wire"},
@@ -74,6 +75,9 @@ def room_of(path):
     parts = path.split("/")
     if path in ("src/pinpost.h", "port/port.h"):
         return parts[1]
+    # `pinpost store` looks into an image, behind the public API and without a relay.
+    if re.match(r"port/posix/(cmd_)?store", path):
+        return "look"
     if parts[0] == "src":
         stem = re.match(r"[a-z]+", parts[1])[0]
         return parts[1] if len(parts) > 2 else stem

@@ -26,9 +26,6 @@ static const char usage[] =
     "Exit status: 0; 64 the command line is wrong; 65 no store of this format is in it;\n"
     "66 it cannot be read.\n";
 
-/* Large: one a process. */
-static struct pp_queue the_queue;
-
 static int refuse(const struct pp_cmd_context *context, const char *path_z,
                   const struct pp_store_image *image)
 {
@@ -58,7 +55,7 @@ static int look(const struct pp_cmd_context *context, const char *path_z, enum f
         pp_store_image_close(&image);
         return status;
     }
-    err = pp_store_survey(&survey, &image, &the_queue);
+    err = pp_store_survey(&survey, &image);
     if (err != PP_OK)
         pp_cmd_say(context, "store: %s: %s", path_z, pp_err_text(err));
     else if (form == FORM_JSON)

@@ -101,8 +101,8 @@ static enum pp_err map(struct pp_store_image *image, int fd)
     void *bytes = mmap(NULL, (size_t)end, PROT_READ, MAP_SHARED, fd, 0);
     if (bytes == MAP_FAILED)
         return PP_ERR_IO;
-    image->bytes = bytes;
-    image->size = image->mapped = (uint64_t)end;
+    image->bytes = image->mapping = bytes;
+    image->size = (uint64_t)end;
     return PP_OK;
 }
 
@@ -128,7 +128,20 @@ enum pp_err pp_store_image_open(struct pp_store_image *image, const char *path_z
 
 void pp_store_image_close(struct pp_store_image *image)
 {
-    if (image->bytes != NULL)
-        (void)munmap((void *)(uintptr_t)image->bytes, (size_t)image->mapped);
+    if (image->mapping != NULL)
+        (void)munmap(image->mapping, (size_t)image->size);
+    image->mapping = NULL;
     image->bytes = NULL;
+}
+
+void *pp_store_pages(size_t bytes)
+{
+    int fd = open("/dev/zero", O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        return NULL;
+    void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+    (void)close(fd);
+    if (pages == MAP_FAILED)
+        return NULL;
+    return pages;
 }

@@ -18,7 +18,7 @@
 struct pp_store_image {
     const uint8_t *bytes; /* mapped */
     uint64_t size;
-    uint64_t mapped;
+    void *mapping;         /* the same, to be given back */
     bool in_use;           /* a daemon has it open: what is seen may change under the eyes */
     bool found;            /* there is a header of this format, and `flash` is filled in */
     uint8_t other_version; /* there are only headers of this version; 0: none */
@@ -31,5 +31,8 @@ struct pp_store_image {
  */
 PP_MUST_USE enum pp_err pp_store_image_open(struct pp_store_image *image, const char *path_z);
 void pp_store_image_close(struct pp_store_image *image);
+
+/* Zeroed pages of our own, for what is as large as the image wants it; NULL when there are none. */
+void *pp_store_pages(size_t bytes);
 
 #endif

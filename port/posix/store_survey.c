@@ -45,24 +45,21 @@ static void add_block(struct pp_store_survey *survey, const struct pp_block_view
         survey->erases_most = view->erases;
 }
 
-enum pp_err pp_store_survey(struct pp_store_survey *survey, const struct pp_store_image *image,
-                            struct pp_queue *queue)
+enum pp_err pp_store_survey(struct pp_store_survey *survey, const struct pp_store_image *image)
 {
     const struct pp_flash *flash = &image->flash;
     const struct pp_block_owner owner = {survey, needs};
-    size_t bytes = flash->block_count * sizeof(struct pp_block_view);
     survey->image = image;
-    survey->queue = queue;
     survey->erases_least = UINT32_MAX;
-    enum pp_err err = pp_queue_look(queue, flash);
+    survey->queue = pp_store_pages(sizeof(*survey->queue));
+    survey->blocks = pp_store_pages(flash->block_count * sizeof(*survey->blocks));
+    if (survey->queue == NULL || survey->blocks == NULL)
+        return PP_ERR_DRY;
+    enum pp_err err = pp_queue_look(survey->queue, flash);
     if (err != PP_OK)
         return err;
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED)
-        return PP_ERR_DRY;
-    survey->blocks = memory;
     for (uint32_t number = 0; number < flash->block_count; number++) {
-        pp_ring_inspect(&queue->ring, number, &owner, &survey->blocks[number]);
+        pp_ring_inspect(&survey->queue->ring, number, &owner, &survey->blocks[number]);
         add_block(survey, &survey->blocks[number]);
     }
     return PP_OK;
@@ -70,9 +67,11 @@ enum pp_err pp_store_survey(struct pp_store_survey *survey, const struct pp_stor
 
 void pp_store_survey_end(struct pp_store_survey *survey)
 {
+    if (survey->queue != NULL)
+        (void)munmap(survey->queue, sizeof(*survey->queue));
     if (survey->blocks != NULL)
-        (void)munmap(survey->blocks,
-                     survey->image->flash.block_count * sizeof(struct pp_block_view));
+        (void)munmap(survey->blocks, survey->image->flash.block_count * sizeof(*survey->blocks));
+    survey->queue = NULL;
     survey->blocks = NULL;
 }
 

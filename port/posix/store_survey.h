@@ -16,8 +16,8 @@
 struct pp_store_survey {
     const char *path_z;
     const struct pp_store_image *image;
-    struct pp_queue *queue;       /* looked at */
-    struct pp_block_view *blocks; /* block_count of them */
+    struct pp_queue *queue;       /* looked at; pages of its own */
+    struct pp_block_view *blocks; /* block_count of them; too */
     uint32_t states[PP_BLOCK_STATES];
     uint64_t bytes[PP_BYTES_KINDS];
     uint64_t records[PP_SURVEY_TYPES];
@@ -34,12 +34,11 @@ struct pp_store_message {
 };
 
 /*
- * Look at an image whose format was found. `queue` is memory for the index. Returns PP_ERR_RANGE (a
- * geometry that this build does not take), PP_ERR_DRY when the blocks'
- * views have no room; what the image lacks is no error.
+ * Look at an image whose format was found. Returns PP_ERR_RANGE (a geometry that this build does
+ * not take), PP_ERR_DRY (no memory); what the image lacks is no error. To be ended in any case.
  */
 PP_MUST_USE enum pp_err pp_store_survey(struct pp_store_survey *survey,
-                                        const struct pp_store_image *image, struct pp_queue *queue);
+                                        const struct pp_store_image *image);
 void pp_store_survey_end(struct pp_store_survey *survey);
 /* Messages one by one, *cursor from 0; reads each whole. False behind the last. */
 bool pp_store_survey_next(struct pp_store_survey *survey, uint32_t *cursor,

@@ -114,12 +114,19 @@ static void print_segment(const struct pp_store_survey *survey, uint32_t number,
     (void)printf("</g>\n");
 }
 
+/* Where a lap lies. */
+static uint32_t block_of(const struct pp_store_survey *survey, uint32_t lap)
+{
+    uint32_t blocks = survey->image->flash.block_count;
+    return blocks > 0 ? (lap - 1) % blocks : 0;
+}
+
 /* A mark outside the ring, at the block that holds a lap. */
 static void print_mark(const struct pp_store_survey *survey, uint32_t lap, const char *word_z,
                        double away)
 {
-    uint32_t blocks = survey->image->flash.block_count;
-    double turn = ((lap - 1) % blocks + 0.5) / blocks;
+    double blocks = survey->image->flash.block_count;
+    double turn = (block_of(survey, lap) + 0.5) / blocks;
     const char *anchor_z = "middle";
     if (turn > 0.06 && turn < 0.44)
         anchor_z = "start";
@@ -172,18 +179,20 @@ static void print_legend(const struct pp_store_survey *survey)
     double y = 96;
     (void)printf("<text x=\"%.0f\" y=\"%.0f\" font-weight=\"bold\">blocks (outside)</text>\n", x,
                  y - 12);
-    for (unsigned i = 0; i < PP_BLOCK_STATES; i++, y += 24) {
+    for (unsigned i = 0; i < PP_BLOCK_STATES; i++) {
         print_key(x, y, state_colors[i], pp_block_state_words[i]);
         (void)printf(": %u</text>\n", survey->states[i]);
+        y += 24;
     }
     y += 40;
     (void)printf("<text x=\"%.0f\" y=\"%.0f\" font-weight=\"bold\">what is in them</text>\n", x,
                  y - 12);
-    for (unsigned i = 0; i < PP_BYTES_KINDS; i++, y += 24) {
+    for (unsigned i = 0; i < PP_BYTES_KINDS; i++) {
         print_key(x, y, bytes_colors[i], pp_block_bytes_words[i]);
         (void)printf(": ");
         print_size((double)survey->bytes[i]);
         (void)printf("</text>\n");
+        y += 24;
     }
     y += 40;
     (void)printf("<text x=\"%.0f\" y=\"%.0f\" font-weight=\"bold\">erases (inside)</text>\n", x,
