@@ -83,6 +83,9 @@ bool cut_add(struct cut *c, uint32_t size_bytes, uint32_t recipients);
 void cut_deliver(struct cut *c, struct cut_message *msg);
 /* A sync, to its end. */
 void cut_sync(struct cut *c);
+/* The same, on a medium that may fail to: then the live queue is mounted again, the power stays on.
+ */
+void cut_sync_or_remount(struct cut *c);
 /* One turn of cleaning. */
 void cut_clean(struct cut *c);
 /* Cleaning and syncs until there is no more to do. */

@@ -26,15 +26,22 @@ void cut_deliver(struct cut *c, struct cut_message *msg)
     cut_require_good(c);
 }
 
-void cut_sync(struct cut *c)
+static enum pp_err sync_to_its_end(struct cut *c)
 {
     enum pp_err err;
     do
         err = pp_queue_sync(c->queue);
     while (err == PP_ERR_LATER);
+    if (err == PP_OK)
+        cut_synced(&c->model);
+    return err;
+}
+
+void cut_sync(struct cut *c)
+{
+    enum pp_err err = sync_to_its_end(c);
     if (err != PP_OK)
         cut_problem(&c->model, "a sync says %s", pp_err_text(err));
-    cut_synced(&c->model);
     cut_require_good(c);
 }
 
@@ -57,17 +64,38 @@ void cut_rest(struct cut *c)
     cut_require_good(c);
 }
 
-void cut_restart(struct cut *c)
+/* Mount the live queue again. What was not sure before is not promised by what was. */
+static void start_again(struct cut *c)
 {
-    cut_settle(&c->model);
     c->model.frozen = true;
-    c->flash[0].seed = cut_random(c);
-    c->flash[0].read_seed = cut_random(c);
-    ram_power_on(&c->flash[0]);
     cut_start(c);
     cut_check(&c->model, c->queue);
     cut_require_good(c);
     cut_adopt(&c->model);
     c->model.frozen = false;
     cut_require_good(c);
+}
+
+void cut_restart(struct cut *c)
+{
+    cut_settle(&c->model);
+    c->flash[0].seed = cut_random(c);
+    c->flash[0].read_seed = cut_random(c);
+    ram_power_on(&c->flash[0]);
+    start_again(c);
+}
+
+void cut_sync_or_remount(struct cut *c)
+{
+    const struct pp_flash *flash = &c->flash[0].flash;
+    if (sync_to_its_end(c) == PP_OK)
+        return;
+    cut_settle(&c->model);
+    /* A port syncs a medium before it hands it out. */
+    int done = flash->sync_begin(flash->ctx);
+    while (done == 0)
+        done = flash->sync_done(flash->ctx);
+    if (done < 0)
+        cut_problem(&c->model, "the medium fails to sync once more than it was to");
+    start_again(c);
 }

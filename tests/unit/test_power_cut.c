@@ -3,8 +3,8 @@
  *
  * Prints how many cuts were tried. A failure prints the line that replays it:
  *   PP_CUT=workload:geometry:medium:operation.arrival[:operation.arrival...]
- * PP_CUT_STRIDE=1 cuts at every operation of every run (minutes), PP_CUT_ARRIVALS=n lets each cut
- * arrive in n ways.
+ * PP_CUT_STRIDE=1 cuts at every operation of every run, PP_CUT_NESTED=1 each of these again in
+ * recovery (many hours), PP_CUT_ARRIVALS=n lets each cut arrive in n ways.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -170,7 +170,7 @@ static void many_blocks_a_sync(struct cut *c)
 {
     uint32_t block = c->flash[0].flash.block_bytes;
     cut_start(c);
-    for (unsigned i = 0; i < 40 && !has_gone_round(c, 6); i++) {
+    for (unsigned i = 0; i < 40 && !has_gone_round(c, 3); i++) {
         for (unsigned k = 0; k < 5; k++)
             (void)cut_add(c, block / 2 + (uint32_t)(cut_random(c) % block), 1);
         if (i % 2 == 0)
@@ -288,8 +288,8 @@ static void syncs_under_way(struct cut *c)
     }
 }
 
-/* Records of a few bytes: as many in a block as there can be. */
-static void small_records(struct cut *c)
+/* Records of a few bytes: each block that is closed lists as many as there can be. */
+static void summaries_of_blocks(struct cut *c)
 {
     cut_start(c);
     for (unsigned i = 0; i < 500 && !has_gone_round(c, 2); i++) {
@@ -327,7 +327,24 @@ static void all_of_it(struct cut *c)
     cut_rest(c);
 }
 
-/* ---- blocks that fail ---- */
+/* ---- media that fail ---- */
+
+/* Every few syncs one fails. What was appended since the last good one is promised to nobody. */
+static void syncs_that_fail(struct cut *c)
+{
+    for (unsigned i = 0; i < 6; i++)
+        ram_flash_fault(&c->flash[0],
+                        (struct ram_fault){.kind = RAM_FAIL_SYNC, .after = 3 + i * 7, .times = 1});
+    cut_start(c);
+    for (unsigned i = 0; i < 120 && !has_gone_round(c, 2); i++) {
+        (void)cut_add(c, (uint32_t)(cut_random(c) % 2500), 2);
+        cut_sync_or_remount(c);
+        if (cut_waiting_count(&c->model) > 2)
+            cut_deliver(c, cut_waiting(&c->model, cut_random(c)));
+        (void)pp_queue_clean(c->queue);
+        cut_sync_or_remount(c);
+    }
+}
 
 /* Blocks fail to erase, one at once, some when they were used a while. */
 static void erases_that_fail(struct cut *c)
@@ -390,20 +407,21 @@ static void list_of_retired_moves(struct cut *c)
 }
 
 static const struct workload workloads[] = {
-    {"fresh-medium", fresh_medium, 40},
+    {"fresh-medium", fresh_medium, 24},
     {"steady-deliveries", steady_deliveries, 1},
     {"cleaning-under-way", cleaning_under_way, 1},
     {"nearly-full", nearly_full, 1},
     {"full-with-refusals", full_with_refusals, 2},
     {"half-the-medium", half_the_medium, 1},
-    {"many-blocks-a-sync", many_blocks_a_sync, 3},
+    {"many-blocks-a-sync", many_blocks_a_sync, 1},
     {"interleaved-writers", interleaved_writers, 1},
     {"many-recipients", many_recipients, 2},
     {"hold-requeue-remove", hold_requeue_remove, 1},
-    {"restart-again-and-again", restart_again_and_again, 2},
+    {"restart-again-and-again", restart_again_and_again, 1},
     {"syncs-under-way", syncs_under_way, 1},
-    {"small-records", small_records, 1},
+    {"summaries-of-blocks", summaries_of_blocks, 1},
     {"all-of-it", all_of_it, 1},
+    {"syncs-that-fail", syncs_that_fail, 1},
     {"erases-that-fail", erases_that_fail, 1},
     {"programs-that-fail", programs_that_fail, 1},
     {"failures-in-a-row", failures_in_a_row, 1},
@@ -415,7 +433,7 @@ static const struct workload workloads[] = {
 
 /* What the environment asks for. */
 struct wanted {
-    uint32_t stride, arrivals;
+    uint32_t stride, arrivals, nested_stride;
     char workload[40];
     unsigned geometry;
     char medium[8];
@@ -433,8 +451,9 @@ static uint32_t number_from(const char *name_z, uint32_t otherwise)
 
 static struct wanted read_wanted(void)
 {
-    struct wanted w = {.stride = number_from("PP_CUT_STRIDE", __asan_init != NULL ? 12 : 3),
-                       .arrivals = number_from("PP_CUT_ARRIVALS", 1)};
+    struct wanted w = {.stride = number_from("PP_CUT_STRIDE", __asan_init != NULL ? 60 : 12),
+                       .arrivals = number_from("PP_CUT_ARRIVALS", 1),
+                       .nested_stride = number_from("PP_CUT_NESTED", 40)};
     const char *text_z = getenv("PP_CUT");
     int at = 0;
     if (text_z == NULL)
@@ -468,8 +487,8 @@ static void run_one(struct cut *c, const struct wanted *w, const struct workload
     c->medium = medium;
     c->stride = load->arrivals > 8 ? 1 : w->stride;
     c->arrivals = load->arrivals * w->arrivals;
-    c->nested_stride = 16;
-    c->deep_stride = 8;
+    c->nested_stride = w->nested_stride;
+    c->deep_stride = 12;
     c->only = w->path;
     cut_begin(c, &geometries[geometry]);
     load->run(c);
