@@ -170,6 +170,8 @@ enum pp_err pp_queue_append_boot(struct pp_queue *q)
     pp_le32_put(payload + 4, q->next_id);
     pp_le64_put(payload + 8, q->device);
     pp_le32_put(payload + 16, q->ring.generation);
+    pp_place_put(payload + 20, q->tail);
+    pp_le32_put(payload + 28, q->tail_end_lap);
     enum pp_err err = pp_ring_append(&q->ring, PP_RECORD_BOOT, 0, payload, sizeof(payload), &place);
     if (err == PP_OK) {
         q->boot_lap = place.lap;

@@ -140,14 +140,16 @@ struct pp_queue {
     uint32_t entry_count;      /* in use */
     uint32_t entry_high_water; /* most in use at once; entries from here on were never used */
     uint32_t next_id;
-    uint32_t boot_count;  /* mounts of this medium, this one included */
-    uint64_t device;      /* random, made once for this medium; 0 when there was no randomness */
-    uint32_t boot_lap;    /* block of the newest BOOT record; 0 none */
-    bool boot_is_due;     /* this boot is not written down yet */
-    uint32_t ended_count; /* entries whose message has ended, which is still to be written down */
-    bool sync_wanted;     /* somebody waits for what was appended */
-    bool looking;         /* nothing is written: pp_queue_look() */
-    bool unindexed;       /* messages are in flash that this build has no room for */
+    uint32_t boot_count;   /* mounts of this medium, this one included */
+    uint64_t device;       /* random, made once for this medium; 0 when there was no randomness */
+    uint32_t boot_lap;     /* block of the newest BOOT record; 0 none */
+    struct pp_place tail;  /* what lay from here on at mount may have been cut off */
+    uint32_t tail_end_lap; /* ... up to this block */
+    bool boot_is_due;      /* this boot is not written down yet */
+    uint32_t ended_count;  /* entries whose message has ended, which is still to be written down */
+    bool sync_wanted;      /* somebody waits for what was appended */
+    bool looking;          /* nothing is written: pp_queue_look() */
+    bool unindexed;        /* messages are in flash that this build has no room for */
     uint32_t refused_blocks; /* spare blocks that a refused message would have needed; 0: none */
     uint64_t garbage_bytes;  /* in flash, that cleaning could win back */
     uint64_t padded_seen;    /* bytes_padded already counted as garbage */

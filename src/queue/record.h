@@ -6,20 +6,15 @@
  * Not here: the public side (queue.h).
  *
  * Integers are little endian.
- *   BOOT    boot count 4, next id 4, device 8, generation 4
- *   META    kind 1, severity 1, flags 1 (1: 8BITMIME, 2: SMTPUTF8), 0 1, accepted 4, lengths of
- *           sender, name, subject, origin, token 2 each; then these texts
- *   RCPT    length 2, address; again and again
- *   DATA    content
- *   COMMIT  place of the first META 8, content size 4, CRC-32C of the content 4, accepted 4,
- *           recipients 2, content bits 2, kind 1, severity 1, 0 2, bytes of all records 4,
- *           generation 4
- *   RESULT, STATE
- *           place of the message's RESULT or STATE before 8, attempts 2, flags 1 (1: held), 0 1,
- *           outcomes of all recipients (2 bits each, the first in the lowest); RESULT then has
- *           replies: recipient 2, outcome 1, length 2, text
- *   GONE    nothing
- * META, RCPT and DATA are streams: where one record ends and the next begins means nothing.
+ *   BOOT    boot count 4, next id 4, device 8, generation 4, place where the tail of this mount
+ * began 8, the block before which it ended 4 META    kind 1, severity 1, flags 1 (1: 8BITMIME, 2:
+ * SMTPUTF8), 0 1, accepted 4, lengths of sender, name, subject, origin, token 2 each; then these
+ * texts RCPT    length 2, address; again and again DATA    content COMMIT  place of the first META
+ * 8, content size 4, CRC-32C of the content 4, accepted 4, recipients 2, content bits 2, kind 1,
+ * severity 1, 0 2, bytes of all records 4, generation 4 RESULT, STATE place of the message's RESULT
+ * or STATE before 8, attempts 2, flags 1 (1: held), 0 1, outcomes of all recipients (2 bits each,
+ * the first in the lowest); RESULT then has replies: recipient 2, outcome 1, length 2, text GONE
+ * nothing META, RCPT and DATA are streams: where one record ends and the next begins means nothing.
  * Generation is that of the sync that was to make the record durable (store/ring.h).
  * A message that is moved is written again from META to COMMIT, then one or more RESULT records
  * that tell all that those before told. Of two COMMITs of the same id the later one counts when it
@@ -42,7 +37,7 @@ enum pp_record_type {
     PP_RECORD_BOOT
 };
 
-#define PP_BOOT_BYTES                20u
+#define PP_BOOT_BYTES                32u
 #define PP_META_FIXED_BYTES          18u
 #define PP_META_TEXTS                5u
 #define PP_COMMIT_BYTES              36u
@@ -74,15 +69,24 @@ struct pp_queue_generations {
         uint32_t id;
         struct pp_place place;
     } gone[64]; /* the last messages that ended, round and round */
+    uint32_t former_count;
+    struct {
+        struct pp_place from;
+        uint32_t end_lap;
+    } former[8]; /* tails of earlier mounts that are still in the log, oldest first */
 };
 void pp_queue_note_generation(struct pp_queue_generations *g, uint32_t generation,
                               struct pp_place end);
 void pp_queue_note_gone(struct pp_queue_generations *g, const struct pp_record *record);
+void pp_queue_note_former_tail(struct pp_queue_generations *g, struct pp_place from,
+                               uint32_t end_lap);
+/* May a record there have been cut off, in this tail or in an earlier one? */
+bool pp_queue_is_in_doubt(const struct pp_queue_generations *g, struct pp_place place);
 /* Short of room, and the newest blocks hold nothing that counts: they are used again. */
 void pp_queue_go_back(struct pp_queue *q, const struct pp_queue_generations *g);
 /* Records from here on may not have been synced. */
 struct pp_place pp_queue_tail(const struct pp_queue_generations *g);
-/* Write again what lives from the tail on, and the ends told there, before block `end_lap`. What
+/* Write again what lives in doubt, and the ends told there, before block `end_lap`. What
  * finds no room stays as it is. PP_ERR_FLASH. */
 PP_MUST_USE enum pp_err
 pp_queue_rewrite_tail(struct pp_queue *q, const struct pp_queue_generations *g, uint32_t end_lap);

@@ -63,6 +63,7 @@ static void on_boot(struct pp_queue *q, struct pp_queue_generations *g,
         q->next_id = pp_le32_get(p + 4);
     q->device = pp_le64_get(p + 8);
     pp_queue_note_generation(g, pp_le32_get(p + 16), record->next);
+    pp_queue_note_former_tail(g, pp_place_get(p + 20), pp_le32_get(p + 28));
 }
 
 /* No more than the stretch of the log that it spans, whatever the record says. */
@@ -322,22 +323,22 @@ bool pp_queue_other_copy(struct pp_queue *q, struct pp_queue_entry *entry)
 /* ---- what lives ---- */
 
 /* What lives must have its envelope, and all of its content where that is in doubt. */
-static void check_living(struct pp_queue *q, struct pp_place tail)
+static void check_living(struct pp_queue *q, const struct pp_queue_generations *g)
 {
     struct pp_queue_entry *entry;
     uint32_t cursor = 0;
     while ((entry = pp_queue_next(q, &cursor)) != NULL) {
-        bool newest = !pp_place_before(entry->commit, tail);
-        bool lives = newest ? pp_queue_is_whole(q, entry) : has_envelope(q, entry);
+        bool doubtful = pp_queue_is_in_doubt(g, entry->commit);
+        bool lives = doubtful ? pp_queue_is_whole(q, entry) : has_envelope(q, entry);
         if (!lives)
             lives = pp_queue_other_copy(q, entry);
         pp_queue_group_add(q, entry->first.lap, entry->stored_bytes);
         if (lives)
             continue;
-        q->messages_torn += newest ? 1 : 0;
-        q->messages_damaged += newest ? 0 : 1;
+        q->messages_torn += doubtful ? 1 : 0;
+        q->messages_damaged += doubtful ? 0 : 1;
         /* Later mounts would not doubt it any more. */
-        if (newest && !q->looking && pp_queue_append_gone(q, entry) == PP_ERR_FLASH)
+        if (doubtful && !q->looking && pp_queue_append_gone(q, entry) == PP_ERR_FLASH)
             return;
         pp_queue_forget(q, entry);
     }
@@ -366,7 +367,9 @@ static enum pp_err settle(struct pp_queue *q, const struct pp_queue_generations 
     if (!q->unindexed)
         pp_queue_go_back(q, g);
     uint32_t end_lap = q->ring.next_lap;
-    check_living(q, tail);
+    q->tail = tail;
+    q->tail_end_lap = end_lap;
+    check_living(q, g);
     if (q->looking)
         return PP_OK;
     enum pp_err err = q->unindexed ? PP_OK : pp_queue_rewrite_tail(q, g, end_lap);

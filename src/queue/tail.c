@@ -12,7 +12,9 @@
  *
  * The other way is left open: a message that no sender was told of and that did not read at this
  * mount may read at a later one, and is then there, whole; so may an end or an outcome. Each
- * is true: it was written so, and what was appended since still comes after it.
+ * is true: it was written so, and what was appended since still comes after it. But then it
+ * may waver for as long as it is in the log: so each BOOT record says where the tail of its
+ * mount was, and what is found there later is in doubt as it was then.
  *
  * A record of generation n was appended after sync n - 1 was begun, and that after sync n - 2
  * was done: so from the newest generation on record, all but the last two are durable.
@@ -20,8 +22,9 @@
 #include "base/bytes.h"
 #include "queue/record.h"
 
-#define KNOWN 3u
-#define GONE  64u
+#define KNOWN  3u
+#define GONE   64u
+#define FORMER 8u
 /* A copy of what the power may have cut off is tried so often. */
 #define COPIES 4u
 
@@ -59,6 +62,29 @@ struct pp_place pp_queue_tail(const struct pp_queue_generations *g)
     return (struct pp_place){0, 0};
 }
 
+void pp_queue_note_former_tail(struct pp_queue_generations *g, struct pp_place from,
+                               uint32_t end_lap)
+{
+    uint32_t slot = g->former_count;
+    /* Mounts in a row have tails that overlap; when there are too many, one for the newest two. */
+    if (slot > 0 && (slot == FORMER ||
+                     !pp_place_before((struct pp_place){g->former[slot - 1].end_lap, 0}, from)))
+        slot--;
+    else
+        g->former[g->former_count++].from = from;
+    if (pp_place_before(from, g->former[slot].from))
+        g->former[slot].from = from;
+    g->former[slot].end_lap = end_lap;
+}
+
+bool pp_queue_is_in_doubt(const struct pp_queue_generations *g, struct pp_place place)
+{
+    bool doubtful = !pp_place_before(place, pp_queue_tail(g));
+    for (uint32_t i = 0; i < g->former_count && !doubtful; i++)
+        doubtful = !pp_place_before(place, g->former[i].from) && place.lap < g->former[i].end_lap;
+    return doubtful;
+}
+
 /* May `len` bytes more be written? The BOOT record of this mount takes a block in any case. */
 static bool has_room(const struct pp_queue *q, uint32_t len)
 {
@@ -77,13 +103,12 @@ void pp_queue_go_back(struct pp_queue *q, const struct pp_queue_generations *g)
 }
 
 /* Ends are said again from memory: the records may already read otherwise. */
-static enum pp_err rewrite_ends(struct pp_queue *q, const struct pp_queue_generations *g,
-                                struct pp_place tail)
+static enum pp_err rewrite_ends(struct pp_queue *q, const struct pp_queue_generations *g)
 {
     uint32_t count = g->gone_count < GONE ? g->gone_count : GONE;
     for (uint32_t i = 0; i < count; i++) {
         const struct pp_queue_entry entry = {.id = g->gone[i].id};
-        if (pp_place_before(g->gone[i].place, tail) || pp_queue_find(q, entry.id) != NULL ||
+        if (!pp_queue_is_in_doubt(g, g->gone[i].place) || pp_queue_find(q, entry.id) != NULL ||
             !has_room(q, 0))
             continue;
         enum pp_err err = pp_queue_append_gone(q, &entry);
@@ -115,13 +140,13 @@ static void step_back(struct pp_queue *q, struct pp_queue_entry *entry)
 }
 
 /* Make sure of each message's newest result while nothing is appended yet. */
-static void check_results(struct pp_queue *q, struct pp_place tail)
+static void check_results(struct pp_queue *q, const struct pp_queue_generations *g)
 {
     struct pp_queue_entry *entry;
     struct pp_queue_state state;
     uint32_t cursor = 0;
     while ((entry = pp_queue_next(q, &cursor)) != NULL) {
-        while (entry->last_result.lap != 0 && !pp_place_before(entry->last_result, tail) &&
+        while (entry->last_result.lap != 0 && pp_queue_is_in_doubt(g, entry->last_result) &&
                pp_queue_state_load(q, entry, &state) != PP_OK)
             step_back(q, entry);
     }
@@ -211,17 +236,16 @@ static enum pp_err rewrite_message(struct pp_queue *q, struct pp_queue_entry *en
 enum pp_err pp_queue_rewrite_tail(struct pp_queue *q, const struct pp_queue_generations *g,
                                   uint32_t end_lap)
 {
-    struct pp_place tail = pp_queue_tail(g);
     struct pp_queue_entry *entry;
     uint32_t cursor = 0;
-    check_results(q, tail);
-    enum pp_err err = rewrite_ends(q, g, tail);
+    check_results(q, g);
+    enum pp_err err = rewrite_ends(q, g);
     while (err == PP_OK && (entry = pp_queue_next(q, &cursor)) != NULL) {
         /* The result first: a copy of the message would read it again, and it may waver. */
         if (entry->last_result.lap != 0 && entry->last_result.lap < end_lap &&
-            !pp_place_before(entry->last_result, tail))
+            pp_queue_is_in_doubt(g, entry->last_result))
             err = rewrite_result(q, entry);
-        if (err == PP_OK && entry->commit.lap < end_lap && !pp_place_before(entry->commit, tail))
+        if (err == PP_OK && entry->commit.lap < end_lap && pp_queue_is_in_doubt(g, entry->commit))
             err = rewrite_message(q, entry);
     }
     return err;
