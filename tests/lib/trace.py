@@ -11,8 +11,10 @@ import os
 import random
 import re
 
-# -D: the daemon is our child, strace its shadow. Nothing is cut short: -s is above any buffer.
-COMMAND = ["strace", "-D", "-q", "-y", "-xx", "-s", "300000", "-e", "signal=none", "-e",
+# -D: the daemon is our child, strace its shadow. Nothing is cut short: -s is above any buffer. Who
+# looks for leaks is a tracer too, and there can be one alone.
+COMMAND = ["strace", "-D", "-q", "-y", "-xx", "-s", "300000", "-e", "signal=none",
+           "-E", f"ASAN_OPTIONS={os.environ.get('ASAN_OPTIONS', '')}:detect_leaks=0", "-e",
            "trace=pwrite64,fallocate,fdatasync,fsync,write,writev,sendto,sendmsg,unlinkat"]
 SECTOR = 512
 CALL = re.compile(r"^(\w+)\((?:\d+|AT_FDCWD)(?:<([^>]*)>)?(.*)\) += (-?\d+)")
