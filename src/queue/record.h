@@ -6,15 +6,21 @@
  * Not here: the public side (queue.h).
  *
  * Integers are little endian.
- *   BOOT    boot count 4, next id 4, device 8, generation 4, place where the tail of this mount
- * began 8, the block before which it ended 4 META    kind 1, severity 1, flags 1 (1: 8BITMIME, 2:
- * SMTPUTF8), 0 1, accepted 4, lengths of sender, name, subject, origin, token 2 each; then these
- * texts RCPT    length 2, address; again and again DATA    content COMMIT  place of the first META
- * 8, content size 4, CRC-32C of the content 4, accepted 4, recipients 2, content bits 2, kind 1,
- * severity 1, 0 2, bytes of all records 4, generation 4 RESULT, STATE place of the message's RESULT
- * or STATE before 8, attempts 2, flags 1 (1: held), 0 1, outcomes of all recipients (2 bits each,
- * the first in the lowest); RESULT then has replies: recipient 2, outcome 1, length 2, text GONE
- * nothing META, RCPT and DATA are streams: where one record ends and the next begins means nothing.
+ *   BOOT    boot count 4, next id 4, device 8, generation 4, the tail of this mount (tail.c): the
+ *           place where it began 8, the block before which it ended 4
+ *   META    kind 1, severity 1, flags 1 (1: 8BITMIME, 2: SMTPUTF8), 0 1, accepted 4, lengths of
+ *           sender, name, subject, origin, token 2 each; then these texts
+ *   RCPT    length 2, address; again and again
+ *   DATA    content
+ *   COMMIT  place of the first META 8, content size 4, CRC-32C of the content 4, accepted 4,
+ *           recipients 2, content bits 2, kind 1, severity 1, 0 2, bytes of all records 4,
+ *           generation 4
+ *   RESULT, STATE
+ *           place of the message's RESULT or STATE before 8, attempts 2, flags 1 (1: held), 0 1,
+ *           outcomes of all recipients (2 bits each, the first in the lowest); RESULT then has
+ *           replies: recipient 2, outcome 1, length 2, text
+ *   GONE    nothing
+ * META, RCPT and DATA are streams: where one record ends and the next begins means nothing.
  * Generation is that of the sync that was to make the record durable (store/ring.h).
  * A message that is moved is written again from META to COMMIT, then one or more RESULT records
  * that tell all that those before told. Of two COMMITs of the same id the later one counts when it
