@@ -14,9 +14,9 @@
  *     70  EX_SOFTWARE        our own mistake
  *     73  EX_CANTCREAT       a file or socket cannot be made
  *     74  EX_IOERR           reading or writing failed
- *     75  EX_TEMPFAIL        try again later; nothing was kept; the store is in use by another
- * daemon 77  EX_NOPERM          the caller may not do this 78  EX_CONFIG          something in the
- * configuration is wrong
+ *     75  EX_TEMPFAIL        try again later; nothing was kept; another daemon uses the store
+ *     77  EX_NOPERM          the caller may not do this
+ *     78  EX_CONFIG          something in the configuration is wrong
  */
 #ifndef PP_POSIX_CMD_H
 #define PP_POSIX_CMD_H
