@@ -102,16 +102,27 @@ static void check_told(struct cut *c, struct pp_queue *q, uint32_t but)
     cut_require_good(c);
 }
 
+/* Returns the first message that is there, by its number in the model; UINT32_MAX: none. */
 static uint32_t note_told(struct cut *c, struct pp_queue *q)
 {
     uint32_t first = UINT32_MAX;
     for (uint32_t i = 0; i < c->model.count; i++) {
         const struct cut_message *msg = &c->model.messages[i];
-        c->told[i] = msg->id != 0 ? cut_told(q, msg) : 0;
-        if (c->told[i] != 0 && first == UINT32_MAX)
+        uint32_t told = msg->id != 0 ? cut_told(q, msg) : 0;
+        if (told != 0 && first == UINT32_MAX)
             first = i;
+        if (c->told[i] != CUT_WAVERS)
+            c->told[i] = told;
     }
     return first;
+}
+
+/* What is told from now on; but not by messages that may waver. */
+static void note_told_first(struct cut *c, struct pp_queue *q)
+{
+    for (uint32_t i = 0; i < c->model.count; i++)
+        c->told[i] = cut_may_waver(q, &c->model.messages[i]) ? CUT_WAVERS : 0;
+    (void)note_told(c, q);
 }
 
 /* Make room: the first message there is goes. */
@@ -153,6 +164,7 @@ static void go_on(struct cut *c, unsigned level)
 {
     struct pp_queue *q = &queues[level];
     struct cut_model extra;
+    note_told_first(c, q);
     cut_model_init(&extra, q, 16, 30000 + level * 16); /* other bytes than the workload's */
     struct cut_message *msg = add_one(c, &extra);
     uint32_t id = msg->id;
@@ -192,7 +204,7 @@ static void recover(struct cut *c, unsigned level)
     sync_queue(c, q);
     f->at_operation = NULL;
     cut_check(&c->model, q);
-    (void)note_told(c, q);
+    note_told_first(c, q);
     ram_power_on(f);
     mount(c, level);
     check_told(c, q, 0);
@@ -222,6 +234,17 @@ static bool is_arrival_wanted(const struct cut *c, unsigned level, uint32_t arri
     return level >= c->only.len || arrival == c->only.steps[level].arrival;
 }
 
+/* Syncs fail the live queue only: a queue in recovery is to come to its end. */
+static void let_syncs_be(struct ram_flash *f)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < f->fault_count; i++) {
+        if (f->faults[i].kind != RAM_FAIL_SYNC)
+            f->faults[kept++] = f->faults[i];
+    }
+    f->fault_count = kept;
+}
+
 static void cut_at(struct cut *c, unsigned level, uint64_t operation)
 {
     if (!is_wanted(c, level, operation))
@@ -235,6 +258,7 @@ static void cut_at(struct cut *c, unsigned level, uint64_t operation)
         c->path.len = level + 1;
         c->path.steps[level] = (struct cut_step){operation, arrival};
         ram_flash_cut(&c->flash[level + 1], &c->flash[level], seed_of(&c->path));
+        let_syncs_be(&c->flash[level + 1]);
         c->cuts[level]++;
         recover(c, level + 1);
         c->path.len = level;

@@ -132,11 +132,7 @@ static bool counts_fit(const struct pp_queue_entry *entry, const uint8_t *state)
     return entry->open_count == open && entry->failed_count == failed;
 }
 
-/*
- * A message that nobody was promised, between two levels when the power went, and no room to write
- * it again: it may read otherwise each time, and whoever reads it to its end is told so.
- */
-static bool may_waver(struct pp_queue *q, const struct cut_message *msg)
+bool cut_may_waver(struct pp_queue *q, const struct cut_message *msg)
 {
     const struct pp_queue_entry *entry = pp_queue_find(q, msg->id);
     return !msg->there.sure &&
@@ -152,7 +148,7 @@ static void check_present(struct cut_model *m, struct pp_queue *q, const struct 
         cut_problem(m, "message %u is there and was never sealed", msg->id);
     else if (msg->gone.sure)
         cut_problem(m, "message %u came back, its end was durable", msg->id);
-    else if (may_waver(q, msg))
+    else if (cut_may_waver(q, msg))
         return;
     else if (!cut_is_whole(q, msg))
         cut_problem(m, "message %u is not whole", msg->id);
@@ -200,7 +196,7 @@ void cut_check_again(struct cut_model *m, struct pp_queue *q, const struct cut_m
                      uint32_t told)
 {
     const struct pp_queue_entry *entry = pp_queue_find(q, msg->id);
-    if (may_waver(q, msg))
+    if (told == CUT_WAVERS)
         return;
     if (entry == NULL && told != 0 && !msg->ended && !msg->revived)
         cut_problem(m, "message %u was there after the first sync and is lost", msg->id);

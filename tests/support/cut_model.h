@@ -95,8 +95,14 @@ void cut_adopt(struct cut_model *m);
 
 /* Read all of one message: is it this one, byte for byte? */
 bool cut_is_whole(struct pp_queue *q, const struct cut_message *msg);
-/* Checksum of what a queue tells of a message beside its content: outcomes, held; 0 when it is not
- * there. */
+/*
+ * A message that nobody was promised, between two levels when the power went, and no room to write
+ * it again: it may read otherwise each time, and whoever reads it to its end is told so.
+ */
+bool cut_may_waver(struct pp_queue *q, const struct cut_message *msg);
+#define CUT_WAVERS 2u /* in place of a checksum */
+/* Checksum of what a queue tells of a message beside its content: outcomes, held, an odd number; 0
+ * when it is not there. */
 uint32_t cut_told(struct pp_queue *q, const struct cut_message *msg);
 /*
  * `q` was mounted again, after its first sync behind a cut had made it tell `told`: is it still so?
