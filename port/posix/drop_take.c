@@ -213,11 +213,12 @@ static enum pp_err give_recipients(struct pp_drop_take *d)
 /* The power went between the store's sync and the file's end. */
 static void remove_taken(struct pp_drop_take *d)
 {
-    log_file(d, PP_LOG_INFO, "drop_was_taken", d->name, "it is in the queue already");
-    if (unlinkat(d->directory, d->name, 0) == 0)
+    if (unlinkat(d->directory, d->name, 0) == 0) {
+        log_file(d, PP_LOG_INFO, "drop_was_taken", d->name, "it is in the queue already");
         d->removed = true;
-    else
+    } else {
         d->stuck |= !put_aside(d, d->name, "it is in the queue, but cannot be removed");
+    }
     end_file(d);
 }
 
@@ -354,7 +355,10 @@ static void end_pass(struct pp_drop_take *d, uint64_t now_ms)
     if (d->removed)
         (void)fsync(d->directory);
     d->removed = false;
-    d->next_ms = now_ms + (d->slow || d->stalled ? STALLED_MS : LOOK_EVERY_MS);
+    /* A mount's copies, or what is being delivered, may leave room in a moment. */
+    uint64_t longer_ms = d->rest_ms < STALLED_MS / 2 ? 2 * d->rest_ms : STALLED_MS;
+    d->rest_ms = (d->slow || d->stalled) && d->rest_ms > 0 ? longer_ms : LOOK_EVERY_MS;
+    d->next_ms = now_ms + d->rest_ms;
     if (d->stuck) {
         log_file(d, PP_LOG_ERROR, "drop_stopped", "",
                  "what was taken in stays there: nothing more is taken before a restart");

@@ -17,10 +17,11 @@ struct pp_drop_take {
     const struct pp_log *log;
     int directory;
     uint64_t next_ms; /* next look into the directory */
+    uint64_t rest_ms; /* between the last two passes: grows while something has to wait */
     bool scanning;
     bool removed;   /* a file was, since the directory was synced */
     bool stalled;   /* the queue takes nothing now: this pass is over */
-    bool slow;      /* something has to wait: the next pass is not soon */
+    bool slow;      /* something has to wait: passes come less often */
     bool stuck;     /* what was taken in cannot be removed: no further pass, or it is sent again */
     bool knows_all; /* what lay there at the start was looked at: none of it is in the queue */
     size_t entries_at, entries_len;
