@@ -37,7 +37,7 @@ endif
 
 goals := $(or $(MAKECMDGOALS),all)
 no_setup := help clean distclean cleanroom
-for_tests := test test-% fuzz lint format
+for_tests := test test-% fuzz soak lint format
 ifneq ($(PINPOST_SETUP),done)
 ifneq ($(filter-out $(no_setup),$(goals)),)
 export MBEDTLS_DIR LWIP_DIR INIH_DIR UTHASH_DIR
@@ -120,7 +120,7 @@ again := $(MAKE) --no-print-directory PINPOST_SETUP=done
 
 # ---- Commands ----
 
-.PHONY: help all run test test-unit test-asan test-scenario test-interop fuzz lint format size \
+.PHONY: help all run test test-unit test-asan test-scenario test-interop fuzz soak lint format size \
         bench-flash install clean distclean cleanroom program unit fuzzers lwip bench FORCE
 
 help: ## this list
@@ -165,6 +165,11 @@ test-interop: all ## tests against real servers and clients alone
 fuzz: ## each fuzz target for FUZZ_SECONDS; finds are kept in build/fuzz/finds
 	+@$(again) VARIANT=fuzz fuzzers
 	@tools/run-tests.py --only '$(TESTS)' --fuzz-seconds $(FUZZ_SECONDS) fuzz
+
+soak: ## every operation of every workload cut, 2,000 random runs: about 25 minutes
+	+@$(again) VARIANT=host unit
+	PP_CUT_STRIDE=1 build/host/tests/unit/test_power_cut
+	PP_SEEDS=2000 build/host/tests/unit/test_queue_random
 
 lint: all ## include rules, names, no heap, clang-tidy, cppcheck, clang-format
 	@tools/run-tests.py --only '$(TESTS)' lint

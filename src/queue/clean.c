@@ -215,7 +215,7 @@ static bool collect_replies(struct pp_queue *q, const struct pp_queue_entry *ent
 }
 
 /* One more RESULT record, as full of replies as it gets. */
-static enum pp_err copy_results(struct pp_queue *q, const struct pp_queue_entry *entry,
+static enum pp_err copy_results(struct pp_queue *q, struct pp_queue_entry *entry,
                                 struct budget *budget)
 {
     struct pp_queue_state state;

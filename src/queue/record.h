@@ -175,10 +175,14 @@ struct pp_queue_state {
     uint8_t bytes[PP_STATE_BYTES_MAX];
 };
 
-/* The newest outcomes of a message, without replies; all open when none were kept. Uses
- * q->scratch. PP_ERR_DAMAGED, PP_ERR_FLASH. */
-PP_MUST_USE enum pp_err pp_queue_state_load(struct pp_queue *q, const struct pp_queue_entry *entry,
+/* The newest outcomes of a message, without replies; all open when none were kept. Where the newest
+ * result is damaged it is counted, and the one before it is the newest. Uses q->scratch.
+ * PP_ERR_FLASH. */
+PP_MUST_USE enum pp_err pp_queue_state_load(struct pp_queue *q, struct pp_queue_entry *entry,
                                             struct pp_queue_state *state);
+/* The newest result does not read any more: the one before it counts, none when there is none.
+ * Walks the log, and uses q->scratch. */
+void pp_queue_state_step_back(struct pp_queue *q, struct pp_queue_entry *entry);
 /* Take counts, attempts and held from a RESULT or STATE payload; false when it is malformed. */
 bool pp_queue_state_apply(struct pp_queue_entry *entry, const uint8_t *payload, uint32_t len);
 enum pp_outcome pp_queue_state_outcome(const struct pp_queue_state *state, uint32_t recipient);

@@ -62,8 +62,28 @@ bool pp_queue_state_apply(struct pp_queue_entry *entry, const uint8_t *payload, 
     return true;
 }
 
-enum pp_err pp_queue_state_load(struct pp_queue *q, const struct pp_queue_entry *entry,
-                                struct pp_queue_state *state)
+void pp_queue_state_step_back(struct pp_queue *q, struct pp_queue_entry *entry)
+{
+    struct pp_place place = {0, 0};
+    struct pp_record record;
+    struct pp_place bad = entry->last_result;
+    entry->last_result = (struct pp_place){0, 0};
+    entry->open_count = entry->recipient_count;
+    entry->failed_count = 0;
+    entry->attempts = 0;
+    entry->held = 0;
+    while (pp_ring_walk(&q->ring, &place, &record) == PP_OK && pp_place_before(record.place, bad)) {
+        if (record.id == entry->id &&
+            (record.type == PP_RECORD_RESULT || record.type == PP_RECORD_STATE) &&
+            pp_ring_read(&q->ring, record.place, &record, q->scratch, sizeof(q->scratch)) ==
+                PP_OK &&
+            pp_queue_state_apply(entry, q->scratch, record.len))
+            entry->last_result = record.place;
+    }
+}
+
+static enum pp_err read_state(struct pp_queue *q, const struct pp_queue_entry *entry,
+                              struct pp_queue_state *state)
 {
     struct pp_record record;
     state->len = fixed_bytes(entry);
@@ -78,6 +98,17 @@ enum pp_err pp_queue_state_load(struct pp_queue *q, const struct pp_queue_entry 
         return PP_ERR_DAMAGED;
     memcpy(state->bytes, q->scratch, state->len);
     return PP_OK;
+}
+
+enum pp_err pp_queue_state_load(struct pp_queue *q, struct pp_queue_entry *entry,
+                                struct pp_queue_state *state)
+{
+    enum pp_err err;
+    while ((err = read_state(q, entry, state)) == PP_ERR_DAMAGED) {
+        q->ring.report.records_damaged++;
+        pp_queue_state_step_back(q, entry);
+    }
+    return err;
 }
 
 bool pp_queue_state_reply(const struct pp_queue *q, const struct pp_queue_entry *entry,
@@ -214,7 +245,7 @@ enum pp_err pp_queue_last_reply(struct pp_queue *q, uint32_t id, uint16_t recipi
 
 enum pp_err pp_queue_outcomes(struct pp_queue *q, uint32_t id, uint8_t *out, size_t cap)
 {
-    const struct pp_queue_entry *entry = pp_queue_find(q, id);
+    struct pp_queue_entry *entry = pp_queue_find(q, id);
     struct pp_queue_state state;
     if (entry == NULL)
         return PP_ERR_NOT_FOUND;

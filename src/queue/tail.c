@@ -118,38 +118,18 @@ static enum pp_err rewrite_ends(struct pp_queue *q, const struct pp_queue_genera
     return PP_OK;
 }
 
-/* A newest result that does not read any more: the one before it counts. */
-static void step_back(struct pp_queue *q, struct pp_queue_entry *entry)
-{
-    struct pp_place place = {0, 0};
-    struct pp_record record;
-    struct pp_place bad = entry->last_result;
-    entry->last_result = (struct pp_place){0, 0};
-    entry->open_count = entry->recipient_count;
-    entry->failed_count = 0;
-    entry->attempts = 0;
-    entry->held = 0;
-    while (pp_ring_walk(&q->ring, &place, &record) == PP_OK && pp_place_before(record.place, bad)) {
-        if (record.id == entry->id &&
-            (record.type == PP_RECORD_RESULT || record.type == PP_RECORD_STATE) &&
-            pp_ring_read(&q->ring, record.place, &record, q->scratch, sizeof(q->scratch)) ==
-                PP_OK &&
-            pp_queue_state_apply(entry, q->scratch, record.len))
-            entry->last_result = record.place;
-    }
-}
-
 /* Make sure of each message's newest result while nothing is appended yet. */
 static void check_results(struct pp_queue *q, const struct pp_queue_generations *g)
 {
     struct pp_queue_entry *entry;
     struct pp_queue_state state;
     uint32_t cursor = 0;
+    uint32_t damaged = q->ring.report.records_damaged;
     while ((entry = pp_queue_next(q, &cursor)) != NULL) {
-        while (entry->last_result.lap != 0 && pp_queue_is_in_doubt(g, entry->last_result) &&
-               pp_queue_state_load(q, entry, &state) != PP_OK)
-            step_back(q, entry);
+        if (pp_queue_is_in_doubt(g, entry->last_result))
+            (void)!pp_queue_state_load(q, entry, &state);
     }
+    q->ring.report.records_damaged = damaged; /* torn is not damaged */
 }
 
 /* One that reads well now and does not the next time is let go for the one before it. */
@@ -159,7 +139,7 @@ static enum pp_err rewrite_result(struct pp_queue *q, struct pp_queue_entry *ent
     struct pp_place place;
     while (entry->last_result.lap != 0 && pp_ring_read(&q->ring, entry->last_result, &record,
                                                        q->scratch, sizeof(q->scratch)) != PP_OK)
-        step_back(q, entry);
+        pp_queue_state_step_back(q, entry);
     if (entry->last_result.lap == 0 || !has_room(q, record.len) ||
         !pp_queue_state_apply(entry, q->scratch, record.len))
         return PP_OK;

@@ -7,6 +7,7 @@
 
 #include "base/crypto.h"
 #include "queue_model.h"
+#include "store/ring_private.h"
 
 static const struct ram_geometry geometries[] = {
     {1, 256, 4096, 64, 0xFF},     {4, 256, 4096, 64, 0xFF},    {16, 16, 4096, 64, 0xFF},
@@ -491,6 +492,35 @@ static void damage_stays_where_it_is(void **state)
     model_free(&m);
 }
 
+/* While the queue runs: the message goes on with the results before, and stays deliverable. */
+static void a_result_that_is_damaged_gives_way_to_the_one_before(void **state)
+{
+    (void)state;
+    struct model m;
+    uint8_t outcomes[3];
+    model_init(&m, &geometries[0]);
+    assert_int_equal(model_add(&m, 100, 3), PP_OK);
+    uint32_t id = m.ticket.id;
+    for (uint16_t i = 0; i < 2; i++) {
+        assert_int_equal(model_result(&m, id, i, PP_OUTCOME_DELIVERED), PP_OK);
+        model_sync(&m);
+    }
+    struct pp_queue_entry *entry = pp_queue_find(&q, id);
+    for (uint16_t left = 2; left > 0; left--) {
+        uint64_t block = pp_ring_block_of(&q.ring, entry->last_result.lap);
+        m.flash.now[block * 4096 + entry->last_result.offset + 20] ^= 8;
+        assert_int_equal(pp_queue_outcomes(&q, id, outcomes, 3), PP_OK);
+        assert_int_equal(outcomes[0], left > 1 ? PP_OUTCOME_DELIVERED : PP_OUTCOME_OPEN);
+        assert_int_equal(outcomes[1], PP_OUTCOME_OPEN);
+        assert_int_equal(entry->open_count, 4 - left);
+        assert_int_equal(q.ring.report.records_damaged, 3 - left);
+    }
+    for (uint16_t i = 0; i < 3; i++)
+        assert_int_equal(model_result(&m, id, i, PP_OUTCOME_DELIVERED), PP_OK);
+    assert_null(pp_queue_find(&q, id));
+    model_free(&m);
+}
+
 static void as_many_messages_as_fit(void **state)
 {
     (void)state;
@@ -545,6 +575,7 @@ int main(void)
         cmocka_unit_test(a_reader_follows_a_message_that_moves),
         cmocka_unit_test(little_is_programmed_for_a_small_mail),
         cmocka_unit_test(damage_stays_where_it_is),
+        cmocka_unit_test(a_result_that_is_damaged_gives_way_to_the_one_before),
         cmocka_unit_test(as_many_messages_as_fit),
     };
     return cmocka_run_group_tests_name("queue", tests, seed, NULL);
