@@ -9,8 +9,14 @@
 #if PP_QUEUE_MESSAGES < 1 || PP_QUEUE_MESSAGES > 1000000
 #error "PP_QUEUE_MESSAGES: allowed are 1 to 1000000"
 #endif
-#if PP_QUEUE_WRITERS < PP_INTAKE_SESSIONS + 2
-#error "PP_QUEUE_WRITERS: raise it to PP_INTAKE_SESSIONS + 2 (the API and the drop directory)"
+#if PP_QUEUE_WRITERS < 3
+#error "PP_QUEUE_WRITERS: at least 3 (a session, the API and the drop directory)"
+#endif
+#if PP_INTAKE_SESSIONS < 1 || PP_INTAKE_SESSIONS > 4096
+#error "PP_INTAKE_SESSIONS: allowed are 1 to 4096"
+#endif
+#if PP_LISTENERS < 1 || PP_LISTENER_NETWORKS < 1 || PP_USERS < 1 || PP_ACCESS_CLIENTS < 1
+#error "PP_LISTENERS, PP_LISTENER_NETWORKS, PP_USERS, PP_ACCESS_CLIENTS: at least 1 of each"
 #endif
 #if PP_RECIPIENTS_MAX < 100 || PP_RECIPIENTS_MAX > 10000
 #error "PP_RECIPIENTS_MAX: RFC 5321 4.5.3.1.8 asks for 100 or more; allowed are 100 to 10000"

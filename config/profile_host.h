@@ -11,9 +11,9 @@
 #ifndef PP_QUEUE_MESSAGES
 #define PP_QUEUE_MESSAGES 16384
 #endif
-/* Messages being taken in at once, whatever the way in. 1 to 64; about 256 bytes each. */
+/* Messages being taken in at once, whatever the way in. 1 to 1024; about 8 KiB each. */
 #ifndef PP_QUEUE_WRITERS
-#define PP_QUEUE_WRITERS 20
+#define PP_QUEUE_WRITERS 66
 #endif
 /* Recipients of one message. 100 to 10000 (RFC 5321 4.5.3.1.8); 2 bytes each a delivery. */
 #ifndef PP_RECIPIENTS_MAX
@@ -53,9 +53,9 @@
 #define PP_STORE_CONTINUED_MAX 16
 #endif
 
-/* Connections in from submit.sock. 1 to 64; about 20 KiB each. */
+/* Connections in, of submit.sock and all listeners. 1 to 4096; about 50 KiB each. */
 #ifndef PP_INTAKE_SESSIONS
-#define PP_INTAKE_SESSIONS 16
+#define PP_INTAKE_SESSIONS 512
 #endif
 /* Connections of control.sock. */
 #ifndef PP_CONTROL_SESSIONS
@@ -64,6 +64,33 @@
 /* Connections out at once. 1 to 16; about 150 KiB each with TLS. */
 #ifndef PP_DELIVERY_SESSIONS
 #define PP_DELIVERY_SESSIONS 4
+#endif
+
+/* Listeners of the relay server, networks of each, users. Of users about 700 bytes each. */
+#ifndef PP_LISTENERS
+#define PP_LISTENERS 8
+#endif
+#ifndef PP_LISTENER_NETWORKS
+#define PP_LISTENER_NETWORKS 16
+#endif
+#ifndef PP_USERS
+#define PP_USERS 64
+#endif
+/* Clients that the relay server remembers: connections, failed logins, quotas. 64 bytes each or
+ * less. */
+#ifndef PP_ACCESS_CLIENTS
+#define PP_ACCESS_CLIENTS 1024
+#endif
+/* TLS connections in at once, PP_TLS_SERVER_ARENA_BYTES each. 0: no TLS for the relay server. */
+#ifndef PP_INTAKE_TLS
+#define PP_INTAKE_TLS 64
+#endif
+#ifndef PP_TLS_SERVER_ARENA_BYTES
+#define PP_TLS_SERVER_ARENA_BYTES (64 * 1024)
+#endif
+/* The certificate chain and key of the relay server, parsed; two of them while it is renewed. */
+#ifndef PP_TLS_IDENTITY_BYTES
+#define PP_TLS_IDENTITY_BYTES (32 * 1024)
 #endif
 
 /* Buffers of one connection. Not less than 1024 (512 of a line, 2.7 KiB of AUTH need more). */

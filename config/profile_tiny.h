@@ -22,6 +22,14 @@
 #define PP_CONTROL_SESSIONS  1
 #define PP_DELIVERY_SESSIONS 1
 
+#define PP_LISTENERS              1
+#define PP_LISTENER_NETWORKS      4
+#define PP_USERS                  1
+#define PP_ACCESS_CLIENTS         8
+#define PP_INTAKE_TLS             0
+#define PP_TLS_SERVER_ARENA_BYTES 16
+#define PP_TLS_IDENTITY_BYTES     16
+
 #define PP_LINK_IN_BYTES  4096
 #define PP_LINK_OUT_BYTES 4096
 

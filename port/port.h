@@ -39,6 +39,18 @@ struct pp_peer {
     uint32_t uid;
 };
 
+/* What a login's backend said. */
+enum pp_port_login_said {
+    PP_PORT_LOGIN_CHALLENGE = 1,
+    PP_PORT_LOGIN_ACCEPTED,
+    PP_PORT_LOGIN_REFUSED,
+    PP_PORT_LOGIN_LATER /* it cannot decide now */
+};
+struct pp_port_login {
+    enum pp_port_login_said said;
+    char text[1024]; /* challenge in base64, or the user's name when accepted; ends in NUL */
+};
+
 /*
  * Raw flash. The store obeys its rules: a unit is programmed only when its block was erased
  * and not yet programmed since; a program starts and ends at unit boundaries and does not
@@ -84,10 +96,25 @@ struct pp_port {
     void (*stream_watch)(void *ctx, int stream, bool wants_read, bool wants_write);
     void (*stream_close)(void *ctx, int stream);
 
+    /* May be NULL: all streams are. False when a read, and a write that was told LATER, would be
+     * told LATER again: the relay passes over a connection on which nothing happened. */
+    bool (*stream_ready)(void *ctx, int stream);
+
     /* Listeners are opened by the port's owner and known by index 0 .. listener_count-1.
      * accept returns a stream handle (> 0), LATER (0), or an error. */
     unsigned listener_count;
     int (*stream_accept)(void *ctx, unsigned listener, struct pp_peer *peer);
+
+    /* Logins that somebody else decides (Dovecot's auth socket); all NULL where there is none.
+     * Texts are base64 as SMTP sends them. begin returns a handle (> 0) or an error; `response_z`
+     * NULL: none was sent. ask: 0 not yet, else what came. wait() returns when something did. */
+    int (*login_begin)(void *ctx, const char *mechanism_z, const struct pp_peer *peer,
+                       const char *response_z);
+    int (*login_answer)(void *ctx, int login, const char *response_z);
+    int (*login_ask)(void *ctx, int login, struct pp_port_login *out);
+    void (*login_end)(void *ctx, int login);
+    /* "PLAIN LOGIN": what the backend can; "" while it is away. */
+    const char *(*login_mechanisms)(void *ctx);
 
     /* Datagrams (for DNS): one socket each with a source port that cannot be guessed. */
     int (*datagram_open)(void *ctx, const struct pp_address *to);

@@ -22,6 +22,8 @@
 #define PP_PATH_CAP           256
 #define PP_SECRET_CAP         512
 #define PP_LIST_CAP           2048 /* a list of addresses as written, commas between */
+#define PP_USER_CAP           128  /* name of a user of the relay server */
+#define PP_SENDERS_CAP        512  /* patterns of addresses, commas between */
 #define PP_CONFIG_GIVEN_WORDS 4    /* room for 128 keys */
 
 /* Postfix's names of TLS security levels (TLS_README); `may`, `dane`, `dane-only` come later. */
@@ -64,6 +66,89 @@ struct pp_smarthost_config {
     char password[PP_SECRET_CAP];
     char password_file[PP_PATH_CAP];
     uint8_t family; /* 0 both, 4, 6 */
+};
+
+/* ---- the relay server ---- */
+
+/* An IP network: the first `prefix` bits of `ip` count. */
+struct pp_network {
+    uint8_t family; /* 4 or 6 */
+    uint8_t prefix; /* 0 to 32 or 128 */
+    uint8_t ip[16]; /* IPv4 in ip[0..3]; bits behind the prefix are 0 */
+};
+
+enum pp_listener_tls {
+    PP_LISTENER_TLS_NONE,    /* not offered */
+    PP_LISTENER_TLS_MAY,     /* STARTTLS is offered */
+    PP_LISTENER_TLS_REQUIRE, /* nothing but EHLO, NOOP, RSET, QUIT before STARTTLS */
+    PP_LISTENER_TLS_IMPLICIT /* from the first byte (RFC 8314) */
+};
+enum pp_listener_auth {
+    PP_LISTENER_AUTH_OFF,      /* not offered */
+    PP_LISTENER_AUTH_OPTIONAL, /* who logs in may relay; who does not has to be in `networks` */
+    PP_LISTENER_AUTH_REQUIRE   /* 530 before a login, whatever the network */
+};
+enum pp_line_ends { PP_LINE_ENDS_REJECT, PP_LINE_ENDS_NORMALIZE };
+
+struct pp_listener_config {
+    char name[64];    /* of the section [listener NAME] */
+    char address[64]; /* to listen on: an IPv4 or IPv6 address; "*": any of both families */
+    uint16_t port;    /* default 465 for tls = implicit, 587 for auth = require, else 25 */
+    enum pp_listener_tls tls;
+    enum pp_listener_auth auth;
+    uint32_t network_count;
+    struct pp_network networks[PP_LISTENER_NETWORKS]; /* may relay without a login */
+    uint32_t client_pin_count;
+    struct pp_pin client_pins[PP_PINS]; /* client certificates that may relay */
+    enum pp_line_ends line_ends;        /* default reject */
+    bool rewrite_sender;                /* mail goes out as [identity] from; default no */
+    bool received_client; /* the client's name and address stand in Received:; default yes */
+    uint32_t
+        early_talker_ms; /* wait so long with the greeting, who talks before it is refused; 0 */
+};
+
+/* Salted verifier of a password (RFC 5802 3): made by `pinpost passwd`. */
+struct pp_scram_verifier {
+    uint32_t iterations; /* 4096 to 1,000,000 */
+    uint8_t salt_len;
+    uint8_t salt[32];
+    uint8_t stored_key[32], server_key[32];
+};
+
+struct pp_user_config {
+    char name[PP_USER_CAP];            /* of the section [user NAME] */
+    struct pp_scram_verifier password; /* `password = SCRAM-SHA-256$4096:SALT$STORED:SERVER` */
+    char
+        senders[PP_SENDERS_CAP]; /* patterns, commas between: a@b, *@b, *; empty: [identity] from */
+    uint32_t messages_an_hour;   /* 0: those of [server] */
+    uint32_t recipients_an_hour; /* 0: those of [server] */
+    uint64_t bytes_an_hour;      /* 0: those of [server] */
+};
+
+/* What is the same for all listeners. */
+struct pp_server_config {
+    char certificate_file[PP_PATH_CAP],
+        key_file[PP_PATH_CAP];       /* PEM; needed by tls other than none */
+    bool client_certificates;        /* ask for them: when any listener has client pins (derived) */
+    char auth_socket[PP_PATH_CAP];   /* Dovecot's auth-client; empty: the [user] sections */
+    char greeting_name[PP_NAME_CAP]; /* default [identity] hostname */
+    uint32_t connections;            /* in all; default the build's most */
+    uint32_t connections_a_client;   /* by address, IPv6 by /64; default 10 */
+    uint32_t commands;               /* of one session; default 1000; 0 no limit */
+    uint32_t errors;                 /* of one session; default 10 */
+    uint32_t messages;               /* of one session; default 100; 0 no limit */
+    uint32_t idle_ms;                /* between commands; default 5 min (RFC 5321 4.5.3.2.7) */
+    uint32_t command_ms;   /* from the first byte of a command to its CRLF; default 1 min */
+    uint32_t login_ms;     /* until a client that may not relay yet has logged in; default 2 min */
+    uint32_t message_ms;   /* from DATA to the final dot; default 30 min */
+    uint32_t session_ms;   /* all in all; default 2 h */
+    uint32_t handshake_ms; /* TLS; default 30 s */
+    uint32_t failed_login_ms;  /* wait before a failed login is answered; doubles; default 1 s */
+    uint32_t lockout_failures; /* failed logins of one client; default 10; 0 never */
+    uint32_t lockout_ms;       /* locked out for so long; failures are forgotten after it; 15 min */
+    uint32_t messages_an_hour; /* of a user or a client; 0 no limit */
+    uint32_t recipients_an_hour; /* 0 no limit */
+    uint64_t bytes_an_hour;      /* 0 no limit */
 };
 
 /* By stage of the dialogue, milliseconds; defaults of RFC 5321 4.5.3.2. */
@@ -113,6 +198,11 @@ struct pp_config {
         uint32_t idle_ms;     /* a connection is kept for the next message; default 2 s */
     } delivery;
     struct pp_timeouts timeouts;
+    struct pp_server_config server;
+    uint32_t listener_count;
+    struct pp_listener_config listeners[PP_LISTENERS];
+    uint32_t user_count;
+    struct pp_user_config users[PP_USERS];
     struct {
         enum pp_log_level level;
         enum { PP_LOG_STDERR, PP_LOG_SYSLOG } target;
@@ -167,5 +257,13 @@ void pp_config_wipe(struct pp_config *config); /* secrets and all */
  */
 PP_MUST_USE enum pp_err pp_pin_parse(struct pp_text text, struct pp_pin *pin);
 const char *pp_tls_level_name(enum pp_tls_level level);
+/* One `address/prefix`, or an address alone: IPv4 or IPv6. PP_ERR_SYNTAX, PP_ERR_RANGE (prefix, or
+ * bits behind it that are not 0). */
+PP_MUST_USE enum pp_err pp_network_parse(struct pp_text text, struct pp_network *network);
+/* `SCRAM-SHA-256$ITERATIONS:SALT$STOREDKEY:SERVERKEY`, the last three in base64. PP_ERR_SYNTAX,
+ * PP_ERR_RANGE (iterations, length of the salt). */
+PP_MUST_USE enum pp_err pp_scram_verifier_parse(struct pp_text text,
+                                                struct pp_scram_verifier *verifier);
+void pp_scram_verifier_put(struct pp_writer *w, const struct pp_scram_verifier *verifier);
 
 #endif

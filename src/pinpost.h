@@ -165,6 +165,11 @@ pp_probe_start(const struct pp_port *port, const struct pp_config *config, uint3
 /* True while it goes on; *next_ms as of pp_relay_turn(). */
 bool pp_probe_turn(uint64_t *next_ms);
 
+/* Certificate and key of the relay server, PEM (wire/tls.h: pp_tls_identity_set). To be given
+ * before the first connection, and again when they change. */
+PP_MUST_USE enum pp_err pp_identity_set(const char *cert, size_t cert_len, const char *key,
+                                        size_t key_len, char *words, size_t cap);
+
 /* CA certificates for relay and probe: PEM text in pieces between begin and end (wire/tls.h has the
  * details). */
 void pp_trust_begin(void);

@@ -23,6 +23,15 @@ const char *pp_severity_name(enum pp_severity severity);
 /* The other way, without regard to case. PP_ERR_SYNTAX for another word. */
 PP_MUST_USE enum pp_err pp_severity_from_text(struct pp_text text, enum pp_severity *severity);
 
+/* Delivery status notifications as asked for by the sender (RFC 3461 4). */
+enum pp_dsn_ret { PP_DSN_RET_UNSAID, PP_DSN_RET_FULL, PP_DSN_RET_HDRS };
+enum pp_dsn_notify {                          /* bits */
+                     PP_DSN_NOTIFY_NEVER = 1, /* alone */
+                     PP_DSN_NOTIFY_SUCCESS = 2,
+                     PP_DSN_NOTIFY_FAILURE = 4,
+                     PP_DSN_NOTIFY_DELAY = 8
+};
+
 /* Bits of a uint16_t that is kept with the commit. */
 enum pp_content {
     PP_CONTENT_8BIT = 1 << 0,        /* a byte above 127 in the body */
@@ -37,7 +46,8 @@ enum pp_content {
     PP_CONTENT_NO_HEADER = 1 << 9,          /* does not begin with a header field */
     PP_CONTENT_HAS_SENDER_FIELDS = 1 << 10, /* reserved for Sender/Resent */
     PP_CONTENT_NOT_UTF8 = 1 << 11,          /* bytes above 127 that are not UTF-8 */
-    PP_CONTENT_LONG_HEADER_LINE = 1 << 12   /* a line of more than 998 octets before the body */
+    PP_CONTENT_LONG_HEADER_LINE = 1 << 12,  /* a line of more than 998 octets before the body */
+    PP_CONTENT_LOOPS = 1 << 13              /* more than 30 Received fields (RFC 5321 6.3) */
 };
 
 #endif

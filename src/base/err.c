@@ -57,6 +57,8 @@ const char *pp_err_text(enum pp_err err)
         return "not supported";
     case PP_ERR_DENIED:
         return "not allowed";
+    case PP_ERR_LIMIT:
+        return "over its quota for now";
     }
     return "unknown error";
 }

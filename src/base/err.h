@@ -34,7 +34,8 @@ enum pp_err {
     PP_ERR_ENTROPY,     /* no randomness to be had */
     PP_ERR_TRUST,       /* TLS failed, or the peer is not whom the policy wants */
     PP_ERR_UNSUPPORTED, /* known, but not in this build or not from this peer */
-    PP_ERR_DENIED       /* the caller may not do this */
+    PP_ERR_DENIED,      /* the caller may not do this */
+    PP_ERR_LIMIT        /* more than its quota allows for now */
 };
 
 /* A short English phrase for `err`, NUL-terminated, never NULL. */

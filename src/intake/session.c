@@ -175,6 +175,8 @@ static void pump(void *ctx, struct pp_buf *in, struct pp_buf *out, pp_time_ms no
         case PP_SERVER_EVENT_RESET:
             on_reset(s);
             break;
+        case PP_SERVER_EVENT_AUTH:
+        case PP_SERVER_EVENT_ETRN:
         case PP_SERVER_EVENT_NONE:
         case PP_SERVER_EVENT_CLOSED:
             return;
@@ -219,7 +221,7 @@ void pp_intake_session_start(struct pp_intake_session *s, struct pp_intake *inta
     const struct pp_server_params params = {
         .hostname_z = config->identity.hostname,
         .size_limit = config->queue.message_limit_bytes,
-        .timeout_ms = config->timeouts.server_ms,
+        .idle_ms = config->timeouts.server_ms,
         .local = peer->address.family == 0,
     };
 

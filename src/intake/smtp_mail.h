@@ -34,7 +34,16 @@ struct pp_server_mail {
     enum pp_severity severity;
     struct pp_text subject, sender_name; /* decoded, not checked */
     bool body_8bitmime, smtputf8;
-    uint64_t size_bytes; /* as declared; 0: unknown */
+    uint64_t size_bytes;  /* as declared; 0: unknown */
+    enum pp_dsn_ret ret;  /* RFC 3461 4.3 */
+    struct pp_text envid; /* xtext as sent, up to 100 octets; empty: none */
+};
+
+/* What a RCPT command said. Texts are views into its line. */
+struct pp_server_rcpt {
+    struct pp_text address; /* without <> */
+    uint8_t notify;         /* enum pp_dsn_notify; 0: not said */
+    struct pp_text orcpt;   /* `type;xtext` as sent, up to 500 octets; empty: none */
 };
 
 /*

@@ -39,7 +39,7 @@ static void say(struct pp_buf *out, const char *line_z)
 
 static void touch(struct pp_smtp_server *s, pp_time_ms now_ms)
 {
-    s->deadline_ms = pp_time_add(now_ms, s->params.timeout_ms);
+    s->deadline_ms = pp_time_add(now_ms, s->params.idle_ms);
 }
 
 void pp_smtp_server_close(struct pp_smtp_server *s, struct pp_buf *out, const char *reply_z,

@@ -42,7 +42,10 @@
 
 enum pp_server_event {
     PP_SERVER_EVENT_NONE,
-    PP_SERVER_EVENT_MAIL,      /* a message begins, see _mail(): answer with _reply() */
+    PP_SERVER_EVENT_AUTH, /* a login begins or goes on, see _auth(): answer with _challenge() or
+                             _login(), at once or later; nothing is read meanwhile */
+    PP_SERVER_EVENT_ETRN, /* see _recipient(), the domain: answer with _reply() */
+    PP_SERVER_EVENT_MAIL, /* a message begins, see _mail(): answer with _reply() */
     PP_SERVER_EVENT_RECIPIENT, /* see _recipient(): answer with _reply() */
     PP_SERVER_EVENT_CONTENT,   /* see _content(): go on with _content_done() */
     PP_SERVER_EVENT_END,   /* that was all: answer with _reply_end(), at once or later; nothing is
@@ -57,14 +60,47 @@ enum pp_server_state {
     PP_SERVER_AWAIT_MAIL,
     PP_SERVER_AWAIT_RCPT, /* or DATA */
     PP_SERVER_AWAIT_CONTENT,
+    PP_SERVER_AWAIT_TLS,    /* 220 was said: the link begins TLS, nothing is read */
+    PP_SERVER_AWAIT_ANSWER, /* 334 was said: a line of the login's exchange */
+    PP_SERVER_AWAIT_CHUNK,  /* octets of BDAT */
     PP_SERVER_CLOSED
 };
 
 struct pp_server_params {
     const char *hostname_z; /* outlives the machine */
     uint64_t size_limit;    /* of a message in bytes: announced, and held */
-    uint32_t timeout_ms; /* between commands, and between pieces of content (RFC 5321 4.5.3.2.7) */
-    bool local;          /* offer X-PINPOST (intake/smtp_mail.h) */
+    uint32_t recipient_limit;
+    uint32_t idle_ms;    /* between commands, and between pieces of content (RFC 5321 4.5.3.2.7) */
+    uint32_t command_ms; /* from the first byte of a command to its CRLF; 0 no limit, as below */
+    uint32_t message_ms; /* from DATA or the first BDAT to the end of the message */
+    uint32_t session_ms; /* all in all */
+    uint32_t early_talker_ms; /* the greeting waits so long: who talks before is refused (554) */
+    uint32_t commands_max;    /* of the session; then 421 4.7.0 */
+    uint32_t errors_max;      /* 421 4.7.0 behind so many bad commands */
+    uint32_t messages_max;    /* of the session; then MAIL gets 421 4.7.0 */
+    bool local;               /* offer X-PINPOST (intake/smtp_mail.h) */
+    bool starttls;            /* offered while in the clear */
+    bool needs_tls;           /* 530 5.7.0 for all but EHLO, NOOP, RSET, STARTTLS, QUIT before it */
+    bool needs_login;         /* 530 5.7.0 for MAIL, ETRN, VRFY before a login */
+    const char *mechanisms_z; /* "PLAIN LOGIN SCRAM-SHA-256"; "": no AUTH. Only offered, and only
+                                 taken, in TLS: 538 5.7.11 before */
+    bool normalize;           /* a bare CR or LF in content becomes CRLF; only CRLF.CRLF ends it */
+};
+
+/* What an AUTH command or an answer in its exchange said; views into the line. */
+struct pp_server_auth {
+    bool begins;              /* else an answer to the last challenge */
+    struct pp_text mechanism; /* as written, when it begins */
+    bool has_response;        /* an initial response, or always in an answer */
+    struct pp_text response;  /* base64 as sent; "=" is an initial response of no octets */
+};
+
+enum pp_server_login {                            /* what became of it */
+                       PP_SERVER_LOGIN_ACCEPTED,  /* 235 2.7.0 */
+                       PP_SERVER_LOGIN_REFUSED,   /* 535 5.7.8 */
+                       PP_SERVER_LOGIN_MALFORMED, /* 501 5.5.2 */
+                       PP_SERVER_LOGIN_UNKNOWN,   /* 504 5.5.4: no such mechanism */
+                       PP_SERVER_LOGIN_LATER      /* 454 4.7.0: the backend is away */
 };
 
 struct pp_smtp_server {
@@ -94,6 +130,17 @@ enum pp_server_event pp_smtp_server_event(const struct pp_smtp_server *s);
 /* All was said: what is in `out` still goes. The deadline is then for the peer to take it. */
 bool pp_smtp_server_finished(const struct pp_smtp_server *s);
 pp_time_ms pp_smtp_server_deadline_ms(const struct pp_smtp_server *s);
+
+/* True when 220 was said to STARTTLS: TLS begins when `out` is empty. */
+bool pp_smtp_server_wants_tls(const struct pp_smtp_server *s);
+/* TLS is on (after STARTTLS, or from the start): all that was said before is forgotten. */
+void pp_smtp_server_secured(struct pp_smtp_server *s, pp_time_ms now_ms);
+const struct pp_server_auth *pp_smtp_server_auth(const struct pp_smtp_server *s);
+/* Answer AUTH. `challenge` is base64 without CRLF, up to 1,000 octets, and may be empty. */
+void pp_smtp_server_challenge(struct pp_smtp_server *s, struct pp_buf *out,
+                              struct pp_text challenge, pp_time_ms now_ms);
+void pp_smtp_server_login(struct pp_smtp_server *s, struct pp_buf *out, enum pp_server_login login,
+                          pp_time_ms now_ms);
 
 const struct pp_server_mail *pp_smtp_server_mail(const struct pp_smtp_server *s);
 struct pp_text pp_smtp_server_recipient(const struct pp_smtp_server *s);

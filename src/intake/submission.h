@@ -23,6 +23,11 @@ struct pp_submission {
     struct pp_text origin;      /* for the log: "api", "uid=1000" */
     bool body_8bitmime;
     bool smtputf8;
+    bool rewrite_sender;  /* it goes out as [identity] from: envelope and From (message/render.h) */
+    enum pp_dsn_ret ret;  /* RFC 3461 4.3 */
+    struct pp_text envid; /* RFC 3461 4.4: xtext, up to 100 octets; may be empty */
+    struct pp_text trace; /* header fields with their CRLF that stand before the content: the
+                             Received field of the relay server; may be empty */
     /* Letters, digits and dashes that name this mail wherever it was before, so that handing it in
      * twice makes one Message-ID; up to 64, may be empty. */
     struct pp_text token;

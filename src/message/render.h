@@ -41,9 +41,11 @@ struct pp_render_facts {
         device; /* random number of the store, made once: ids do not meet those of another device */
     int64_t accepted_s; /* wall clock at acceptance, PP_WALL_UNKNOWN: `now_s` stands in */
     int64_t now_s;
-    uint8_t severity;  /* enum pp_severity: X-Priority, Importance */
-    uint16_t content;  /* enum pp_content bits, as found while it streamed in */
-    bool eight_bit_ok; /* the next hop takes 8-bit bodies */
+    uint8_t severity;    /* enum pp_severity: X-Priority, Importance */
+    uint16_t content;    /* enum pp_content bits, as found while it streamed in */
+    bool rewrite_sender; /* From: becomes `from`; what stood there goes to Reply-To: (where there is
+                            none) and X-Original-From: */
+    bool eight_bit_ok;   /* the next hop takes 8-bit bodies */
     bool smtputf8_ok;
 };
 

@@ -46,6 +46,16 @@ struct pp_envelope {
     struct pp_text token; /* makes the Message-ID in place of id and device; may be empty; <= 100 */
     bool body_8bitmime;   /* BODY=8BITMIME was declared */
     bool smtputf8;
+    bool rewrite_sender;  /* From: becomes the configuration's (message/render.h) */
+    enum pp_dsn_ret ret;  /* RFC 3461 4.3 */
+    struct pp_text envid; /* RFC 3461 4.4, xtext as it came; <= 100 */
+};
+
+/* One recipient as it was handed in, and goes on. */
+struct pp_queue_recipient {
+    struct pp_text address; /* a forward-path without <>, 1 to 320 octets */
+    uint8_t notify;         /* enum pp_dsn_notify; 0: not said */
+    struct pp_text orcpt;   /* RFC 3461 4.2, `type;xtext` as it came; <= 500; may be empty */
 };
 
 /* One message in the index. 64 bytes or less (asserted). */

@@ -78,6 +78,10 @@ PP_MUST_USE enum pp_err pp_link_connect(struct pp_link *l, const struct pp_port 
 /* Take over an accepted stream (no TLS yet). */
 void pp_link_accept(struct pp_link *l, const struct pp_port *port, int stream,
                     const struct pp_machine *machine);
+/* Give an accepted link a slot for TLS: before its machine wants it, or with `at_once` before the
+ * first pump for TLS from the first byte. Bytes behind STARTTLS drop the connection. */
+void pp_link_accept_tls(struct pp_link *l, struct pp_tls *tls, bool ask_certificate, bool at_once,
+                        uint32_t handshake_timeout_ms);
 /*
  * Do what can be done now, a bounded amount (about one buffer each way). Returns true when
  * there is more to do at once. When it ends, state is PP_LINK_CLOSED and error says why; TLS and

@@ -69,6 +69,27 @@ PP_MUST_USE enum pp_err pp_ca_end(uint32_t *count, uint32_t *skipped);
  */
 PP_MUST_USE enum pp_err pp_tls_open(struct pp_tls *tls, const struct pp_tls_policy *policy,
                                     const char *host_z, bool inspect, const struct pp_tls_io *io);
+/* ---- as a server ---- */
+/*
+ * The certificate chain and its key, PEM, in one piece each (`cert_len`, `key_len` without a NUL),
+ * parsed and held against each other, used from the next handshake on: connections under way keep
+ * what they began with. RSA of 2048 bits or more, or ECDSA on P-256 or P-384. PP_ERR_SYNTAX (not
+ * PEM), PP_ERR_UNSUPPORTED (the key), PP_ERR_STATE (the key is not the certificate's),
+ * PP_ERR_TOO_BIG (PP_TLS_IDENTITY_BYTES), PP_ERR_BUSY (connections still use the two before); then
+ * what was in force stays, and `words` (`cap` bytes) says what is wrong. On PP_OK it gets subject
+ * and date: "CN=..., until 2027-01-01".
+ */
+PP_MUST_USE enum pp_err pp_tls_identity_set(const char *cert, size_t cert_len, const char *key,
+                                            size_t key_len, char *words, size_t cap);
+bool pp_tls_identity_known(void);
+/*
+ * Begin as a server: TLS 1.2 and 1.3, forward-secret AEAD suites; tickets, whose keys are this
+ * process's own and change. `ask_certificate`: a client's certificate is asked for, not demanded,
+ * and no chain is checked: facts->has_peer and the digests are for whoever knows pins.
+ * PP_ERR_STATE: no identity. PP_ERR_DRY.
+ */
+PP_MUST_USE enum pp_err pp_tls_open_server(struct pp_tls *tls, bool ask_certificate,
+                                           const struct pp_tls_io *io);
 /* Go on with the handshake. PP_OK: done and the policy is met. PP_ERR_LATER. PP_ERR_TRUST,
  * PP_ERR_IO, PP_ERR_CLOSED, PP_ERR_DRY (arena too small): failed, facts->failure says why. */
 PP_MUST_USE enum pp_err pp_tls_handshake(struct pp_tls *tls);

@@ -118,7 +118,7 @@ static void run(struct world *w)
 static void play(struct world *w, const uint8_t *data, size_t size, size_t piece)
 {
     const struct pp_server_params params = {
-        .hostname_z = "fuzz.test", .size_limit = 500, .timeout_ms = 1000, .local = true};
+        .hostname_z = "fuzz.test", .size_limit = 500, .idle_ms = 1000, .local = true};
 
     memset(w, 0, sizeof(*w));
     pp_smtp_server_init(&w->server, &params, 0);

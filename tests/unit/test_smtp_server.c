@@ -61,7 +61,7 @@ static void begin(struct world *w, bool local)
 {
     const struct pp_server_params params = {.hostname_z = "relay.test",
                                             .size_limit = SIZE_LIMIT,
-                                            .timeout_ms = TIMEOUT_MS,
+                                            .idle_ms = TIMEOUT_MS,
                                             .local = local};
 
     pp_smtp_server_init(&w->server, &params, NOW_MS);
