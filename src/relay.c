@@ -11,7 +11,8 @@
 #include "base/crypto.h"
 #include "delivery/transfer.h"
 
-#define ACCEPTS_A_TURN  4
+#define ACCEPTS_A_TURN  64
+#define IDLE_MS         3000 /* who got nowhere for so long gives its place to a new client */
 #define CLEANING_ROUNDS 8
 #define EXPIRY_LOOKS    256   /* entries looked at in a turn */
 #define EXPIRY_EVERY_MS 60000 /* at the least; sooner where `expire` is short */
@@ -107,6 +108,9 @@ static void init_rooms(struct pp_relay *r)
         .log = &r->log,
     };
     pp_route_init(&r->delivery.route);
+    pp_intake_server_init(&r->server, &r->intake, r->port);
+    r->server.on_etrn = pp_relay_etrn;
+    r->server.on_etrn_ctx = r;
     pp_pool_init(&r->intake_pool, r->intake_used, PP_INTAKE_SESSIONS);
     pp_pool_init(&r->delivery_pool, r->delivery_used, PP_DELIVERY_SESSIONS);
     r->fresh_count = 0;
@@ -159,6 +163,7 @@ void pp_relay_configure(struct pp_relay *r, const struct pp_config *config)
     r->config = *config;
     r->log.level = config->log.level;
     pp_queue_set_limits(&r->queue, &limits);
+    pp_access_configure(&r->server.access, &r->config);
     r->delivery.generation++;
     pp_route_served(&r->delivery.route);
     pp_route_retry_now(&r->delivery.route);
@@ -174,7 +179,7 @@ void pp_relay_stop(struct pp_relay *r)
     }
     for (size_t i = 0; i < PP_INTAKE_SESSIONS; i++) {
         if (r->intake_used[i]) {
-            pp_intake_session_stop(&r->intake_sessions[i]);
+            pp_intake_session_stop(&r->intake_sessions[i], "421 4.3.2 shutting down");
             pp_pool_give(&r->intake_pool, i);
         }
     }
@@ -193,26 +198,65 @@ bool pp_relay_drain(struct pp_relay *r, uint64_t deadline_ms)
 
 /* ---- a turn ---- */
 
-static void accept_streams(struct pp_relay *r, pp_time_ms now_ms)
+/* All places are taken: the client that got nowhere for longest gives its own. */
+static size_t make_place(struct pp_relay *r, pp_time_ms now_ms)
 {
-    for (unsigned listener = 0; listener < r->port->listener_count; listener++) {
-        for (int i = 0; i < ACCEPTS_A_TURN && !r->draining; i++) {
-            struct pp_peer peer = {0};
-            size_t slot = pp_pool_take(&r->intake_pool);
-            int stream;
+    size_t slot = pp_pool_take(&r->intake_pool);
+    uint64_t longest_ms = IDLE_MS;
+    size_t victim = PP_POOL_NONE;
 
-            if (slot == PP_POOL_NONE) {
-                return; /* they wait in the listener's backlog */
-            }
-            stream = r->port->stream_accept(r->port->ctx, listener, &peer);
-            if (stream <= 0) {
-                pp_pool_give(&r->intake_pool, slot);
-                break;
-            }
-            pp_intake_session_start(&r->intake_sessions[slot], &r->intake, r->port, stream, &peer,
-                                    now_ms);
+    for (size_t i = 0; slot == PP_POOL_NONE && i < PP_INTAKE_SESSIONS; i++) {
+        uint64_t idle_ms = pp_intake_session_idle_ms(&r->intake_sessions[i], now_ms);
+        if (idle_ms >= longest_ms) {
+            longest_ms = idle_ms;
+            victim = i;
         }
     }
+    if (victim != PP_POOL_NONE) {
+        pp_intake_session_stop(&r->intake_sessions[victim], "421 4.3.2 too busy for idle clients");
+        pp_pool_give(&r->intake_pool, victim);
+        slot = pp_pool_take(&r->intake_pool);
+    }
+    return slot;
+}
+
+/* False when there is nobody, or no place. */
+static bool accept_one(struct pp_relay *r, unsigned listener, pp_time_ms now_ms)
+{
+    struct pp_peer peer = {0};
+    int stream;
+
+    /* Nobody loses a place before there is somebody to take it. */
+    stream = r->port->stream_accept(r->port->ctx, listener, &peer);
+    if (stream <= 0) {
+        return false;
+    }
+    size_t slot = make_place(r, now_ms);
+    if (slot == PP_POOL_NONE) {
+        r->server.refused_connections++;
+        r->port->stream_close(r->port->ctx, stream);
+        return true;
+    }
+    if (!pp_intake_session_start(&r->intake_sessions[slot], &r->server, stream, &peer,
+                                 r->port->listener_config[listener], now_ms)) {
+        pp_pool_give(&r->intake_pool, slot);
+    }
+    return true;
+}
+
+/* Returns true when more may be waiting. */
+static bool accept_streams(struct pp_relay *r, pp_time_ms now_ms)
+{
+    bool more = false;
+
+    for (unsigned listener = 0; listener < r->port->listener_count && !r->draining; listener++) {
+        int accepted = 0;
+        while (accepted < ACCEPTS_A_TURN && accept_one(r, listener, now_ms)) {
+            accepted++;
+        }
+        more |= accepted == ACCEPTS_A_TURN;
+    }
+    return more;
 }
 
 /* Returns true when a session has more to do at once. */
@@ -221,7 +265,7 @@ static bool pump_intake(struct pp_relay *r, pp_time_ms now_ms)
     bool more = false;
 
     for (size_t i = 0; i < PP_INTAKE_SESSIONS; i++) {
-        if (!r->intake_used[i]) {
+        if (!r->intake_used[i] || !pp_intake_session_is_due(&r->intake_sessions[i], now_ms)) {
             continue;
         }
         more |= pp_intake_session_pump(&r->intake_sessions[i], now_ms);
@@ -384,7 +428,7 @@ uint64_t pp_relay_turn(struct pp_relay *r)
     pp_time_ms now_ms = now(r);
     bool more = false;
 
-    accept_streams(r, now_ms);
+    more |= accept_streams(r, now_ms);
     more |= pump_intake(r, now_ms);
     more |= pump_delivery(r, now_ms);
     look_for_expired(r, now_ms);

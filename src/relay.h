@@ -46,6 +46,7 @@ struct pp_relay {
     struct pp_schedule schedule;
     struct pp_intake intake;
     struct pp_delivery delivery;
+    struct pp_intake_server server;
     struct pp_pool intake_pool;
     uint8_t intake_used[PP_INTAKE_SESSIONS];
     struct pp_intake_session intake_sessions[PP_INTAKE_SESSIONS];
@@ -73,5 +74,7 @@ bool pp_relay_kept_settled(const struct pp_relay *relay);
 /* ---- relay_queue.c ---- */
 void pp_relay_schedule_entry(struct pp_relay *relay, struct pp_queue_entry *entry,
                              pp_time_ms at_ms);
+/* RFC 1985: what waits for a domain is due now. `ctx` is the relay. PP_ERR_NOT_FOUND. */
+PP_MUST_USE enum pp_err pp_relay_etrn(void *ctx, struct pp_text domain);
 
 #endif

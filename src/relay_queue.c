@@ -33,7 +33,7 @@ static enum pp_err add_list(struct pp_submit *s, struct pp_text list)
 
     while ((err = pp_address_next(&list, &address)) != PP_ERR_NOT_FOUND) {
         if (err == PP_OK) {
-            err = pp_intake_recipient(s, address);
+            err = pp_intake_recipient(s, &(const struct pp_recipient){.address = address});
         }
         if (err != PP_OK) {
             return err;
@@ -78,7 +78,7 @@ enum pp_err pp_submit_open(struct pp_relay *r, const struct pp_submission *submi
 
 enum pp_err pp_submit_recipient(struct pp_submit *submit, struct pp_text address)
 {
-    return pp_intake_recipient(submit, address);
+    return pp_intake_recipient(submit, &(const struct pp_recipient){.address = address});
 }
 
 enum pp_err pp_submit_default_recipients(struct pp_submit *submit)
@@ -366,6 +366,50 @@ enum pp_err pp_message_flush(struct pp_relay *r, uint32_t id)
         pp_relay_schedule_entry(r, entry, now(r));
     }
     return PP_OK;
+}
+
+/* ---- ETRN ---- */
+
+/* Messages whose recipients are read for one command; what is behind them is flushed unread. */
+#define ETRN_LOOKS 256
+
+static bool is_for(struct pp_relay *r, const struct pp_queue_entry *entry, struct pp_text domain)
+{
+    struct pp_envelope envelope;
+    struct pp_text address;
+
+    if (pp_queue_reader_open(&r->queue, entry->id, &the_reader, &envelope) != PP_OK) {
+        return false;
+    }
+    while (pp_queue_reader_recipient(&the_reader, &address) == PP_OK) {
+        if (address.len > domain.len && address.p[address.len - domain.len - 1] == '@' &&
+            pp_text_equal_nocase(
+                pp_text_n(address.p + address.len - domain.len, domain.len), domain)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum pp_err pp_relay_etrn(void *ctx, struct pp_text domain)
+{
+    struct pp_relay *r = ctx;
+    struct pp_queue_entry *entry;
+    enum pp_err err = PP_ERR_NOT_FOUND;
+    uint32_t cursor = 0;
+    uint32_t looks = 0;
+
+    while ((entry = pp_queue_next(&r->queue, &cursor)) != NULL) {
+        if (looks++ < ETRN_LOOKS && !is_for(r, entry, domain)) {
+            continue;
+        }
+        pp_relay_schedule_entry(r, entry, now(r));
+        err = PP_OK;
+    }
+    if (err == PP_OK) {
+        pp_route_retry_now(&r->delivery.route);
+    }
+    return err;
 }
 
 /* ---- status ---- */

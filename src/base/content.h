@@ -23,6 +23,9 @@ const char *pp_severity_name(enum pp_severity severity);
 /* The other way, without regard to case. PP_ERR_SYNTAX for another word. */
 PP_MUST_USE enum pp_err pp_severity_from_text(struct pp_text text, enum pp_severity *severity);
 
+#define PP_ENVID_MAX 100 /* octets: RFC 3461 4.4 */
+#define PP_ORCPT_MAX 500 /* octets: RFC 3461 4.2 */
+
 /* Delivery status notifications as asked for by the sender (RFC 3461 4). */
 enum pp_dsn_ret { PP_DSN_RET_UNSAID, PP_DSN_RET_FULL, PP_DSN_RET_HDRS };
 enum pp_dsn_notify {                          /* bits */
@@ -30,6 +33,13 @@ enum pp_dsn_notify {                          /* bits */
                      PP_DSN_NOTIFY_SUCCESS = 2,
                      PP_DSN_NOTIFY_FAILURE = 4,
                      PP_DSN_NOTIFY_DELAY = 8
+};
+
+/* One recipient as it was handed in, and as it goes on. */
+struct pp_recipient {
+    struct pp_text address; /* a forward-path without <>, 1 to 320 octets */
+    uint8_t notify;         /* enum pp_dsn_notify; 0: not said */
+    struct pp_text orcpt;   /* RFC 3461 4.2, `type;xtext` as it came; may be empty */
 };
 
 /* Bits of a uint16_t that is kept with the commit. */

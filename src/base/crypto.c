@@ -9,7 +9,7 @@
  */
 #include "base/crypto.h"
 
-#include <stdbool.h>
+#include <string.h>
 
 #include <mbedtls/ctr_drbg.h>
 #include <mbedtls/sha256.h>
@@ -103,6 +103,95 @@ enum pp_err pp_sha256(const void *bytes, size_t len, uint8_t out[PP_SHA256_BYTES
 {
     return mbedtls_sha256(bytes, len, out, 0) == 0 ? PP_OK : PP_ERR_STATE;
 }
+
+/* ---- HMAC ---- */
+
+#define BLOCK_BYTES 64
+
+/* The two states behind the key: each message then begins with a copy. */
+struct hmac {
+    mbedtls_sha256_context inner, outer;
+};
+
+static int hmac_key(struct hmac *h, const uint8_t *key, size_t len)
+{
+    uint8_t pad[BLOCK_BYTES] = {0};
+    int ret = 0;
+    if (len > sizeof pad)
+        ret = mbedtls_sha256(key, len, pad, 0);
+    else if (len > 0)
+        memcpy(pad, key, len);
+    for (size_t i = 0; i < sizeof pad; i++)
+        pad[i] ^= 0x36;
+    mbedtls_sha256_init(&h->inner);
+    mbedtls_sha256_init(&h->outer);
+    ret = ret != 0 ? ret : mbedtls_sha256_starts(&h->inner, 0);
+    ret = ret != 0 ? ret : mbedtls_sha256_update(&h->inner, pad, sizeof pad);
+    for (size_t i = 0; i < sizeof pad; i++)
+        pad[i] ^= 0x36 ^ 0x5c;
+    ret = ret != 0 ? ret : mbedtls_sha256_starts(&h->outer, 0);
+    ret = ret != 0 ? ret : mbedtls_sha256_update(&h->outer, pad, sizeof pad);
+    pp_wipe(pad, sizeof pad);
+    return ret;
+}
+
+static int hmac_one(const struct hmac *h, const void *bytes, size_t len, uint8_t *out)
+{
+    mbedtls_sha256_context c;
+    mbedtls_sha256_init(&c);
+    mbedtls_sha256_clone(&c, &h->inner);
+    int ret = mbedtls_sha256_update(&c, bytes, len);
+    ret = ret != 0 ? ret : mbedtls_sha256_finish(&c, out);
+    mbedtls_sha256_clone(&c, &h->outer);
+    ret = ret != 0 ? ret : mbedtls_sha256_update(&c, out, PP_SHA256_BYTES);
+    ret = ret != 0 ? ret : mbedtls_sha256_finish(&c, out);
+    mbedtls_sha256_free(&c);
+    return ret;
+}
+
+enum pp_err pp_hmac_sha256(const void *key, size_t key_len, const void *bytes, size_t len,
+                           uint8_t out[PP_SHA256_BYTES])
+{
+    struct hmac h;
+    int ret = hmac_key(&h, key, key_len);
+    ret = ret != 0 ? ret : hmac_one(&h, bytes, len, out);
+    pp_wipe(&h, sizeof h);
+    return ret == 0 ? PP_OK : PP_ERR_STATE;
+}
+
+enum pp_err pp_pbkdf2_sha256(const void *password, size_t password_len, const void *salt,
+                             size_t salt_len, uint32_t iterations, uint8_t out[PP_SHA256_BYTES])
+{
+    uint8_t u[BLOCK_BYTES + 4];
+    struct hmac h;
+    if (salt_len > BLOCK_BYTES || iterations == 0)
+        return PP_ERR_RANGE;
+    if (salt_len > 0)
+        memcpy(u, salt, salt_len);
+    memcpy(u + salt_len, "\0\0\0\1", 4);
+    int ret = hmac_key(&h, password, password_len);
+    ret = ret != 0 ? ret : hmac_one(&h, u, salt_len + 4, u);
+    memcpy(out, u, PP_SHA256_BYTES);
+    for (uint32_t i = 1; i < iterations && ret == 0; i++) {
+        ret = hmac_one(&h, u, PP_SHA256_BYTES, u);
+        for (size_t k = 0; k < PP_SHA256_BYTES; k++)
+            out[k] ^= u[k];
+    }
+    pp_wipe(&h, sizeof h);
+    pp_wipe(u, sizeof u);
+    return ret == 0 ? PP_OK : PP_ERR_STATE;
+}
+
+bool pp_equal_in_time(const void *a, const void *b, size_t len)
+{
+    const volatile uint8_t *x = a, *y = b;
+    uint8_t different = 0;
+    for (size_t i = 0; i < len; i++)
+        different |= (uint8_t)(x[i] ^ y[i]);
+    return different == 0;
+}
+
+/* ---- SipHash ---- */
 
 static uint64_t rotate(uint64_t x, unsigned bits)
 {

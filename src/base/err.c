@@ -59,6 +59,8 @@ const char *pp_err_text(enum pp_err err)
         return "not allowed";
     case PP_ERR_LIMIT:
         return "over its quota for now";
+    case PP_ERR_LOOP:
+        return "the message goes round in a loop";
     }
     return "unknown error";
 }

@@ -35,7 +35,8 @@ enum pp_err {
     PP_ERR_TRUST,       /* TLS failed, or the peer is not whom the policy wants */
     PP_ERR_UNSUPPORTED, /* known, but not in this build or not from this peer */
     PP_ERR_DENIED,      /* the caller may not do this */
-    PP_ERR_LIMIT        /* more than its quota allows for now */
+    PP_ERR_LIMIT,       /* more than its quota allows for now */
+    PP_ERR_LOOP         /* the message has been through too many relays */
 };
 
 /* A short English phrase for `err`, NUL-terminated, never NULL. */

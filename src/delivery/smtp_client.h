@@ -28,6 +28,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/content.h"
 #include "base/err.h"
 #include "base/time.h"
 #include "config.h"
@@ -68,6 +69,8 @@ struct pp_smtp_mail {
     uint32_t recipient_count;
     bool body_8bit; /* BODY=8BITMIME is to be said (the server offered it) */
     bool smtputf8;  /* an address is not ASCII: the server must offer SMTPUTF8, else NEVER 5.6.7 */
+    enum pp_dsn_ret ret;  /* said, as ENVID, where the server announced DSN (RFC 3461) */
+    struct pp_text envid; /* xtext, up to 100 octets */
 };
 
 #define PP_SMTP_RECIPIENT_BYTES ((PP_RECIPIENTS_MAX + 7) / 8)
@@ -76,6 +79,7 @@ struct pp_smtp_mail {
 struct pp_smtp_transaction {
     struct pp_smtp_mail mail; /* its sender points to `sender` */
     char sender[PP_ADDRESS_CAP];
+    char envid[PP_ENVID_MAX];
     bool active; /* between _mail() and EVENT_DONE: verdicts are owed */
     bool mail_replied;
     bool refused; /* MAIL was refused: replies still to come are passed over */
@@ -132,7 +136,8 @@ PP_MUST_USE enum pp_err pp_smtp_client_mail(struct pp_smtp_client *c,
  * PP_ERR_INJECTION, PP_ERR_SYNTAX: this recipient got its verdict NEVER 5.1.3 and counts as handed
  * over. */
 PP_MUST_USE enum pp_err pp_smtp_client_recipient(struct pp_smtp_client *c, struct pp_buf *out,
-                                                 struct pp_text address, pp_time_ms now_ms);
+                                                 const struct pp_recipient *recipient,
+                                                 pp_time_ms now_ms);
 void pp_smtp_client_recipients_end(struct pp_smtp_client *c, struct pp_buf *out, pp_time_ms now_ms);
 /* EVENT_BODY: takes up to `len` bytes of content (CRLF line ends), returns how many were taken:
  * dots are stuffed, bare CR or LF become CRLF, so that what goes out is always clean (RFC

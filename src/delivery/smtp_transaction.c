@@ -11,7 +11,8 @@
 #include "delivery/smtp_states.h"
 #include "message/address.h"
 
-#define MAIL_LINE_CAP (PP_ADDRESS_CAP + 128) /* address, SIZE, BODY and SMTPUTF8 */
+#define MAIL_LINE_CAP (PP_ADDRESS_CAP + 256) /* address, SIZE, BODY, SMTPUTF8, RET and ENVID */
+#define RCPT_LINE_CAP (PP_ADDRESS_CAP + PP_ORCPT_MAX + 64)
 
 static bool bit(const uint8_t *bits, uint32_t i)
 {
@@ -115,6 +116,9 @@ enum pp_err pp_smtp_client_mail(struct pp_smtp_client *c, const struct pp_smtp_m
         memcpy(t->sender, mail->sender.p, mail->sender.len);
     }
     t->mail.sender = pp_text_n(t->sender, mail->sender.len);
+    t->mail.envid.len = mail->envid.len <= sizeof(t->envid) ? mail->envid.len : 0;
+    memcpy(t->envid, t->mail.envid.len > 0 ? mail->envid.p : "", t->mail.envid.len);
+    t->mail.envid.p = t->envid;
     t->active = true;
     t->line_start = true;
     if ((mail->smtputf8 || !pp_text_is_ascii(mail->sender)) && !can->smtputf8) {
@@ -126,6 +130,43 @@ enum pp_err pp_smtp_client_mail(struct pp_smtp_client *c, const struct pp_smtp_m
         pp_smtp_enter(c, PP_SMTP_AWAIT_MAIL_REPLY, now_ms);
     }
     return PP_OK;
+}
+
+/* RFC 3461 4.3 and 4.4. */
+static void put_return(struct pp_writer *w, const struct pp_smtp_mail *mail)
+{
+    if (mail->ret != PP_DSN_RET_UNSAID) {
+        pp_put_z(w, mail->ret == PP_DSN_RET_FULL ? " RET=FULL" : " RET=HDRS");
+    }
+    if (mail->envid.len > 0) {
+        pp_put_z(w, " ENVID=");
+        pp_put_text(w, mail->envid);
+    }
+}
+
+/* RFC 3461 4.1 and 4.2. */
+static void put_notify(struct pp_writer *w, const struct pp_recipient *recipient)
+{
+    static const struct {
+        uint8_t bit;
+        const char *name_z;
+    } words[] = {{PP_DSN_NOTIFY_NEVER, "NEVER"},
+                 {PP_DSN_NOTIFY_SUCCESS, "SUCCESS"},
+                 {PP_DSN_NOTIFY_FAILURE, "FAILURE"},
+                 {PP_DSN_NOTIFY_DELAY, "DELAY"}};
+    const char *before_z = " NOTIFY=";
+
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if ((recipient->notify & words[i].bit) != 0) {
+            pp_put_z(w, before_z);
+            pp_put_z(w, words[i].name_z);
+            before_z = ",";
+        }
+    }
+    if (recipient->orcpt.len > 0) {
+        pp_put_z(w, " ORCPT=");
+        pp_put_text(w, recipient->orcpt);
+    }
 }
 
 bool pp_smtp_say_mail(struct pp_smtp_client *c, struct pp_buf *out)
@@ -147,6 +188,9 @@ bool pp_smtp_say_mail(struct pp_smtp_client *c, struct pp_buf *out)
     }
     if (c->capabilities.smtputf8 && (mail->smtputf8 || !pp_text_is_ascii(mail->sender))) {
         pp_put_z(&w, " SMTPUTF8");
+    }
+    if (c->capabilities.dsn) {
+        put_return(&w, mail);
     }
     pp_put_z(&w, "\r\n");
     return pp_buf_put(out, line, w.len);
@@ -177,10 +221,10 @@ static enum pp_err check_recipient(struct pp_smtp_client *c, struct pp_text addr
 }
 
 enum pp_err pp_smtp_client_recipient(struct pp_smtp_client *c, struct pp_buf *out,
-                                     struct pp_text address, pp_time_ms now_ms)
+                                     const struct pp_recipient *recipient, pp_time_ms now_ms)
 {
     struct pp_smtp_transaction *t = &c->transaction;
-    char line[MAIL_LINE_CAP];
+    char line[RCPT_LINE_CAP];
     struct pp_writer w;
 
     if (pp_smtp_client_event(c) != PP_SMTP_EVENT_RECIPIENT ||
@@ -190,14 +234,18 @@ enum pp_err pp_smtp_client_recipient(struct pp_smtp_client *c, struct pp_buf *ou
     if (c->unsolicited) {
         return PP_ERR_LATER;
     }
-    enum pp_err err = check_recipient(c, address);
+    enum pp_err err = check_recipient(c, recipient->address);
     if (err != PP_OK) {
         return err;
     }
     pp_writer_init(&w, line, sizeof line);
     pp_put_z(&w, "RCPT TO:<");
-    pp_put_text(&w, address);
-    pp_put_z(&w, ">\r\n");
+    pp_put_text(&w, recipient->address);
+    pp_put_z(&w, ">");
+    if (c->capabilities.dsn) {
+        put_notify(&w, recipient);
+    }
+    pp_put_z(&w, "\r\n");
     if (!pp_buf_put(out, line, w.len)) {
         return PP_ERR_LATER;
     }

@@ -229,6 +229,7 @@ static void set_facts(struct pp_delivery_session *s, const struct pp_queue_entry
         .now_s = wall_s(s->delivery),
         .severity = (uint8_t)e->severity,
         .content = entry->content,
+        .rewrite_sender = e->rewrite_sender,
         .eight_bit_ok = can->eight_bit_mime,
         .smtputf8_ok = can->smtputf8,
     };
@@ -301,6 +302,8 @@ bool pp_transfer_begin(struct pp_delivery_session *s, struct pp_queue_entry *ent
         .recipient_count = s->map_count,
         .body_8bit = pp_render_is_8bit(&s->facts),
         .smtputf8 = s->envelope.smtputf8 || !pp_text_is_ascii(s->envelope.sender),
+        .ret = s->envelope.ret,
+        .envid = s->envelope.envid,
     };
     s->messages++;
     err = pp_smtp_client_mail(&s->path.client, &mail, now_ms);
@@ -316,6 +319,7 @@ bool pp_transfer_begin(struct pp_delivery_session *s, struct pp_queue_entry *ent
 void pp_transfer_recipients(struct pp_delivery_session *s, pp_time_ms now_ms)
 {
     struct pp_text address = {NULL, 0};
+    struct pp_recipient recipient;
     struct pp_smtp_client *c = &s->path.client;
 
     while (pp_smtp_client_event(c) == PP_SMTP_EVENT_RECIPIENT) {
@@ -323,7 +327,8 @@ void pp_transfer_recipients(struct pp_delivery_session *s, pp_time_ms now_ms)
             pp_smtp_client_recipients_end(c, &s->path.link.out, now_ms);
             return;
         }
-        if (pp_smtp_client_recipient(c, &s->path.link.out, address, now_ms) == PP_ERR_LATER) {
+        pp_queue_reader_dsn(&s->recipients, &recipient);
+        if (pp_smtp_client_recipient(c, &s->path.link.out, &recipient, now_ms) == PP_ERR_LATER) {
             return;
         }
         s->handed++;

@@ -9,7 +9,7 @@
 
 #define FULL   "452 4.3.1 the queue is full, try again later"
 #define BUSY   "452 4.3.1 too busy, try again later"
-#define DENIED "550 5.7.1 not allowed"
+#define OVER   "452 4.7.1 over the quota of this hour, try again later"
 
 static const struct answer {
     enum pp_err err;
@@ -34,7 +34,13 @@ static const struct answer {
     {PP_ERR_EMPTY,
      {"550 5.1.1 no default recipients are configured", "501 5.1.3 empty address",
       "554 5.6.0 the message is empty"}},
-    {PP_ERR_DENIED, {DENIED, DENIED, DENIED}},
+    {PP_ERR_DENIED,
+     {"553 5.7.1 this user may not send as this address", "554 5.7.1 relaying denied",
+      "554 5.7.1 not allowed"}},
+    {PP_ERR_LIMIT, {OVER, OVER, OVER}},
+    {PP_ERR_LOOP,
+     {"554 5.4.6 mail loop", "554 5.4.6 mail loop",
+      "554 5.4.6 mail loop: more than 30 Received fields"}},
 };
 
 const char *pp_server_answer(enum pp_answer_stage stage, enum pp_err err)

@@ -32,6 +32,14 @@ static size_t path_len(struct pp_text text)
     return i < text.len ? i : text.len;
 }
 
+/* `@a,@b:user@c` is user@c: a route is taken and passed over (RFC 5321 4.1.1.3, appendix C). */
+static struct pp_text without_route(struct pp_text path)
+{
+    size_t colon = path.len > 0 && path.p[0] == '@' ? pp_text_find(path, ':') : path.len;
+
+    return colon < path.len ? pp_text_n(path.p + colon + 1, path.len - colon - 1) : path;
+}
+
 /* Take `KEYWORD:<path>` off *rest. Blanks after the colon are no SMTP, but common. */
 static bool take_path(struct pp_text *rest, const char *keyword_z, struct pp_text *path)
 {
@@ -51,7 +59,7 @@ static bool take_path(struct pp_text *rest, const char *keyword_z, struct pp_tex
     if (len == text.len || (len + 1 < text.len && text.p[len + 1] != ' ')) {
         return false;
     }
-    *path = pp_text_n(text.p, len);
+    *path = without_route(pp_text_n(text.p, len));
     *rest = pp_text_n(text.p + len + 1, text.len - len - 1);
     return true;
 }
@@ -108,7 +116,8 @@ static bool is_word(const char *value, size_t len, const char *word_z)
 /* ---- parameters of MAIL ---- */
 
 struct reading {
-    struct pp_server_mail *mail;
+    struct pp_server_mail *mail; /* of MAIL */
+    struct pp_recipient *rcpt; /* of RCPT */
     uint64_t size_limit;
 };
 
@@ -134,6 +143,34 @@ static const char *take_smtputf8(struct reading *r, char *value, size_t len)
     (void)len;
     r->mail->smtputf8 = true;
     return NULL;
+}
+
+/* xtext of printable octets: kept as sent (RFC 3461 4). */
+static bool is_xtext(const char *value, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        int byte = value[i] == '+' ? decode_hex(value + i, len - i) : value[i];
+
+        if (value[i] == '=' || byte < 0x20 || byte > 0x7E) {
+            return false;
+        }
+        i += value[i] == '+' ? 2 : 0;
+    }
+    return true;
+}
+
+static const char *take_ret(struct reading *r, char *value, size_t len)
+{
+    r->mail->ret = is_word(value, len, "FULL")   ? PP_DSN_RET_FULL
+                   : is_word(value, len, "HDRS") ? PP_DSN_RET_HDRS
+                                                 : PP_DSN_RET_UNSAID;
+    return r->mail->ret != PP_DSN_RET_UNSAID ? NULL : bad_value;
+}
+
+static const char *take_envid(struct reading *r, char *value, size_t len)
+{
+    r->mail->envid = pp_text_n(value, len);
+    return len <= PP_ENVID_MAX && is_xtext(value, len) ? NULL : bad_value;
 }
 
 /* RFC 4954 5: who submitted it first, which we neither check nor pass on. */
@@ -183,31 +220,72 @@ static const char *take_default_to(struct reading *r, char *value, size_t len)
     return NULL;
 }
 
+/* ---- parameters of RCPT ---- */
+
+static const char *take_notify(struct reading *r, char *value, size_t len)
+{
+    struct pp_text rest = pp_text_n(value, len);
+    uint8_t notify = 0;
+
+    while (rest.len > 0) {
+        struct pp_text word = pp_text_cut(&rest, ',');
+        uint8_t bit = is_word(word.p, word.len, "NEVER")     ? PP_DSN_NOTIFY_NEVER
+                      : is_word(word.p, word.len, "SUCCESS") ? PP_DSN_NOTIFY_SUCCESS
+                      : is_word(word.p, word.len, "FAILURE") ? PP_DSN_NOTIFY_FAILURE
+                      : is_word(word.p, word.len, "DELAY")   ? PP_DSN_NOTIFY_DELAY
+                                                             : 0;
+        if (bit == 0 || (notify & bit) != 0) {
+            return bad_value;
+        }
+        notify |= bit;
+    }
+    r->rcpt->notify = notify;
+    return (notify & PP_DSN_NOTIFY_NEVER) != 0 && notify != PP_DSN_NOTIFY_NEVER ? bad_value : NULL;
+}
+
+static const char *take_orcpt(struct reading *r, char *value, size_t len)
+{
+    struct pp_text text = pp_text_n(value, len);
+    struct pp_text type = pp_text_cut(&text, ';');
+
+    r->rcpt->orcpt = pp_text_n(value, len);
+    return len <= PP_ORCPT_MAX && type.len > 0 && text.len > 0 && is_xtext(type.p, type.len) &&
+                   is_xtext(text.p, text.len)
+               ? NULL
+               : bad_value;
+}
+
 static const struct parameter {
     const char *name_z;
+    bool of_rcpt;
     bool has_value;
     bool local; /* of X-PINPOST */
     const char *(*take)(struct reading *r, char *value, size_t len);
 } parameters[] = {
-    {"SIZE", true, false, take_size},
-    {"BODY", true, false, take_body},
-    {"SMTPUTF8", false, false, take_smtputf8},
-    {"AUTH", true, false, take_auth},
-    {"X-KIND", true, true, take_kind},
-    {"X-SEVERITY", true, true, take_severity},
-    {"X-SUBJECT", true, true, take_subject},
-    {"X-NAME", true, true, take_name},
-    {"X-DEFAULT-FROM", false, true, take_default_from},
-    {"X-DEFAULT-TO", false, true, take_default_to},
+    {"SIZE", false, true, false, take_size},
+    {"BODY", false, true, false, take_body},
+    {"SMTPUTF8", false, false, false, take_smtputf8},
+    {"AUTH", false, true, false, take_auth},
+    {"RET", false, true, false, take_ret},
+    {"ENVID", false, true, false, take_envid},
+    {"X-KIND", false, true, true, take_kind},
+    {"X-SEVERITY", false, true, true, take_severity},
+    {"X-SUBJECT", false, true, true, take_subject},
+    {"X-NAME", false, true, true, take_name},
+    {"X-DEFAULT-FROM", false, false, true, take_default_from},
+    {"X-DEFAULT-TO", false, false, true, take_default_to},
+    {"NOTIFY", true, true, false, take_notify},
+    {"ORCPT", true, true, false, take_orcpt},
 };
 
 #define PARAMETER_COUNT (sizeof(parameters) / sizeof(parameters[0]))
 
 /* Index in the table, or PARAMETER_COUNT. */
-static size_t find_parameter(struct pp_text name, bool local)
+static size_t find_parameter(const struct reading *r, struct pp_text name, bool local)
 {
     for (size_t i = 0; i < PARAMETER_COUNT; i++) {
-        if (pp_text_equal_nocase(name, pp_text_z(parameters[i].name_z))) {
+        if (parameters[i].of_rcpt == (r->rcpt != NULL) &&
+            pp_text_equal_nocase(name, pp_text_z(parameters[i].name_z))) {
             return parameters[i].local && !local ? PARAMETER_COUNT : i;
         }
     }
@@ -221,7 +299,7 @@ static const char *take_parameter(struct reading *r, char *word, size_t len, boo
     size_t name_len = pp_text_find(pp_text_n(word, len), '=');
     bool has_value = name_len < len;
     size_t value_at = has_value ? name_len + 1 : len;
-    size_t i = find_parameter(pp_text_n(word, name_len), local);
+    size_t i = find_parameter(r, pp_text_n(word, name_len), local);
 
     if (i == PARAMETER_COUNT) {
         return unknown;
@@ -291,17 +369,25 @@ const char *pp_server_mail_parse(char *line, size_t len, bool local, uint64_t si
     return NULL;
 }
 
-const char *pp_server_rcpt_parse(char *line, size_t len, bool smtputf8, struct pp_text *recipient)
+const char *pp_server_rcpt_parse(char *line, size_t len, bool smtputf8,
+                                 struct pp_recipient *rcpt)
 {
+    struct reading r = {.rcpt = rcpt};
     struct pp_text rest = pp_text_n(line, len);
+    const char *refusal;
 
-    if (!take_path(&rest, "TO:", recipient)) {
+    memset(rcpt, 0, sizeof(*rcpt));
+    if (!take_path(&rest, "TO:", &rcpt->address)) {
         return bad_rcpt;
     }
-    if (pp_text_trim(rest).len > 0) {
-        return unknown;
+    if (!pp_text_is_ascii(rest)) {
+        return bad_value;
     }
-    if (!smtputf8 && !pp_text_is_ascii(*recipient)) {
+    refusal = take_parameters(&r, line + (len - rest.len), rest.len, false);
+    if (refusal != NULL) {
+        return refusal;
+    }
+    if (!smtputf8 && !pp_text_is_ascii(rcpt->address)) {
         return "553 5.6.7 an address that is not ASCII needs SMTPUTF8";
     }
     return NULL;

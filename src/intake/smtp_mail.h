@@ -5,7 +5,7 @@
  * Not here: whether an address is well formed (message/address.h), when a command may come
  *           (intake/smtp_server.c).
  * Follows:  RFC 5321 4.1.1.2, 4.1.1.3, 4.1.2; RFC 1870 (SIZE), 4954 5 (AUTH=), 6152 (BODY),
- *           6531 3.5 (SMTPUTF8), 3461 4 (xtext)
+ *           6531 3.5 (SMTPUTF8), 3461 4 (DSN, xtext)
  *
  * On the local socket EHLO offers X-PINPOST: parameters of MAIL for pinpost's own tools.
  *
@@ -39,13 +39,6 @@ struct pp_server_mail {
     struct pp_text envid; /* xtext as sent, up to 100 octets; empty: none */
 };
 
-/* What a RCPT command said. Texts are views into its line. */
-struct pp_server_rcpt {
-    struct pp_text address; /* without <> */
-    uint8_t notify;         /* enum pp_dsn_notify; 0: not said */
-    struct pp_text orcpt;   /* `type;xtext` as sent, up to 500 octets; empty: none */
-};
-
 /*
  * Read what follows `MAIL ` or `RCPT `: printable ASCII and bytes above 127, no blanks at the end.
  * xtext is decoded in place, so `line` changes. Returns NULL, or the reply that refuses it (a line
@@ -54,9 +47,12 @@ struct pp_server_rcpt {
  * local       X-PINPOST is offered
  * size_limit  of a message, in bytes
  * smtputf8    was declared by MAIL
+ *
+ * Of a recipient all texts are views into the line.
  */
 const char *pp_server_mail_parse(char *line, size_t len, bool local, uint64_t size_limit,
                                  struct pp_server_mail *mail);
-const char *pp_server_rcpt_parse(char *line, size_t len, bool smtputf8, struct pp_text *recipient);
+const char *pp_server_rcpt_parse(char *line, size_t len, bool smtputf8,
+                                 struct pp_recipient *rcpt);
 
 #endif

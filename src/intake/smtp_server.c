@@ -1,30 +1,26 @@
 /*
  * smtp_server.c - our side of SMTP towards those who hand mail in
  *
- * Job:      a flat table of commands, each with the states in which it may come; lines; replies.
- * Not here: see smtp_server.h. STARTTLS, AUTH and BDAT stand in the table as not offered.
- * Flow:     GREET > HELLO > MAIL > RCPT... > DATA > CONTENT > MAIL
- * Follows:  RFC 5321 (3.3, 4.1.4 sequences, 4.2 replies), RFC 2034, RFC 3463
+ * Job:      lines and content out of `in`, replies into `out`, events, limits and deadlines.
+ * Not here: what the commands do (smtp_commands.c), where content ends (smtp_data.c).
+ * Flow:     GREET > HELLO [> TLS > HELLO] [> ANSWER] > MAIL > RCPT... > CONTENT or CHUNK > MAIL
+ * Follows:  RFC 5321 (3.3, 4.2 replies, 4.5.3.2 time-outs), RFC 2034, RFC 3463, RFC 3030
  */
 #include "intake/smtp_server.h"
 
 #include <assert.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "intake/smtp_answer.h"
+#include "intake/smtp_server_parts.h"
 
 /* For the peer to take our last words. */
 #define LINGER_MS 10000
 
-#define IN(state) (1u << (state))
-#define ANYTIME   (IN(PP_SERVER_AWAIT_HELLO) | GREETED)
-#define GREETED   (IN(PP_SERVER_AWAIT_MAIL) | IN(PP_SERVER_AWAIT_RCPT))
-
 /* ---- what we say ---- */
 
-/* Room was there before anything was taken in. Without, as for a peer that reads nothing, only our
- * last words are lost. */
-static void put_line(struct pp_buf *out, struct pp_text line)
+void pp_server_put_line(struct pp_buf *out, struct pp_text line)
 {
     if (pp_buf_room(out) >= line.len + 2) {
         pp_buf_put(out, line.p, line.len);
@@ -32,9 +28,9 @@ static void put_line(struct pp_buf *out, struct pp_text line)
     }
 }
 
-static void say(struct pp_buf *out, const char *line_z)
+void pp_server_say(struct pp_buf *out, const char *line_z)
 {
-    put_line(out, pp_text_z(line_z));
+    pp_server_put_line(out, pp_text_z(line_z));
 }
 
 static void touch(struct pp_smtp_server *s, pp_time_ms now_ms)
@@ -48,24 +44,26 @@ void pp_smtp_server_close(struct pp_smtp_server *s, struct pp_buf *out, const ch
     if (s->state == PP_SERVER_CLOSED) {
         return;
     }
-    say(out, reply_z);
+    /* Within TLS's beginning there is nobody who could read it. */
+    if (s->state != PP_SERVER_AWAIT_TLS) {
+        pp_server_say(out, reply_z);
+    }
     s->state = PP_SERVER_CLOSED;
     s->event = PP_SERVER_EVENT_CLOSED;
     s->deadline_ms = pp_time_add(now_ms, LINGER_MS);
 }
 
-/* A command that was wrong, whatever else is right. */
-static void refuse(struct pp_smtp_server *s, struct pp_buf *out, const char *reply_z,
-                   pp_time_ms now_ms)
+void pp_server_refuse(struct pp_smtp_server *s, struct pp_buf *out, const char *reply_z,
+                      pp_time_ms now_ms)
 {
-    say(out, reply_z);
-    if (++s->errors >= PP_SERVER_ERRORS_MAX) {
+    pp_server_say(out, reply_z);
+    if (++s->errors >= s->params.errors_max && s->params.errors_max > 0) {
         pp_smtp_server_close(s, out, "421 4.7.0 too many errors", now_ms);
     }
 }
 
-static void say_hello(struct pp_smtp_server *s, struct pp_buf *out, const char *prefix_z,
-                      const char *suffix_z)
+void pp_server_say_hello(struct pp_smtp_server *s, struct pp_buf *out, const char *prefix_z,
+                         const char *suffix_z)
 {
     char line[300];
     struct pp_writer w;
@@ -74,208 +72,82 @@ static void say_hello(struct pp_smtp_server *s, struct pp_buf *out, const char *
     pp_put_z(&w, prefix_z);
     pp_put_z(&w, s->params.hostname_z[0] != '\0' ? s->params.hostname_z : "localhost");
     pp_put_z(&w, suffix_z);
-    put_line(out, pp_writer_text(&w));
+    pp_server_put_line(out, pp_writer_text(&w));
 }
 
 /* ---- the message under way ---- */
 
-/* Back to no message; the owner is told when it knows of one. */
-static void reset(struct pp_smtp_server *s)
+static void forget_content(struct pp_smtp_server *s)
+{
+    memset(&s->data, 0, sizeof(s->data));
+    s->content_at_ms = PP_TIME_NEVER;
+    s->content_bytes = 0;
+    s->refusal = PP_OK;
+    s->recipients = 0;
+}
+
+void pp_server_reset(struct pp_smtp_server *s)
 {
     if (s->state == PP_SERVER_AWAIT_RCPT) {
         s->event = PP_SERVER_EVENT_RESET;
     }
+    forget_content(s);
     s->state = PP_SERVER_AWAIT_MAIL;
 }
 
-/* ---- commands ---- */
-
-/* What a command gets: the rest of its line without blanks at both ends. */
-struct call {
-    char *argument;
-    size_t len;
-    struct pp_buf *out;
-    pp_time_ms now_ms;
-};
-
-static void run_ehlo(struct pp_smtp_server *s, const struct call *c)
+void pp_server_begin_content(struct pp_smtp_server *s, bool chunks, pp_time_ms now_ms)
 {
-    char line[32];
-    struct pp_writer w;
-
-    reset(s);
-    pp_writer_init(&w, line, sizeof(line));
-    pp_put_z(&w, "250-SIZE ");
-    pp_put_u64(&w, s->params.size_limit);
-    say_hello(s, c->out, "250-", "");
-    say(c->out, "250-PIPELINING");
-    put_line(c->out, pp_writer_text(&w));
-    say(c->out, "250-8BITMIME");
-    say(c->out, "250-SMTPUTF8");
-    if (s->params.local) {
-        say(c->out, "250-X-PINPOST");
-    }
-    say(c->out, "250 ENHANCEDSTATUSCODES");
-}
-
-static void run_helo(struct pp_smtp_server *s, const struct call *c)
-{
-    reset(s);
-    say_hello(s, c->out, "250 ", "");
-}
-
-static void run_mail(struct pp_smtp_server *s, const struct call *c)
-{
-    const char *refusal =
-        pp_server_mail_parse(c->argument, c->len, s->params.local, s->params.size_limit, &s->mail);
-
-    if (refusal != NULL) {
-        refuse(s, c->out, refusal, c->now_ms);
-        return;
-    }
-    s->event = PP_SERVER_EVENT_MAIL;
-}
-
-static void run_rcpt(struct pp_smtp_server *s, const struct call *c)
-{
-    const char *refusal =
-        pp_server_rcpt_parse(c->argument, c->len, s->mail.smtputf8, &s->recipient);
-
-    if (refusal != NULL) {
-        refuse(s, c->out, refusal, c->now_ms);
-        return;
-    }
-    s->event = PP_SERVER_EVENT_RECIPIENT;
-}
-
-static void run_data(struct pp_smtp_server *s, const struct call *c)
-{
-    if (s->recipients == 0) {
-        /* No error of the client: with PIPELINING it said DATA before it knew. */
-        say(c->out, "554 5.5.1 no valid recipients");
-        return;
-    }
     memset(&s->data, 0, sizeof(s->data));
+    s->data.chunks = chunks;
+    s->data.normalize = s->params.normalize;
+    s->content_at_ms = now_ms;
     s->content_bytes = 0;
     s->refusal = PP_OK;
-    s->state = PP_SERVER_AWAIT_CONTENT;
-    say(c->out, "354 end data with <CR><LF>.<CR><LF>");
 }
 
-static void run_rset(struct pp_smtp_server *s, const struct call *c)
+/* ---- lines ---- */
+
+/* A line of a login's exchange; a lone `*` takes it back (RFC 4954 4). */
+static void run_answer(struct pp_smtp_server *s, struct pp_text line, struct pp_buf *out,
+                       pp_time_ms now_ms)
 {
-    if (s->state != PP_SERVER_AWAIT_HELLO) {
-        reset(s);
-    }
-    say(c->out, "250 2.0.0 ok");
-}
-
-static void run_noop(struct pp_smtp_server *s, const struct call *c)
-{
-    (void)s;
-    say(c->out, "250 2.0.0 ok");
-}
-
-/* RFC 5321 3.5.3: neither yes nor no. */
-static void run_vrfy(struct pp_smtp_server *s, const struct call *c)
-{
-    (void)s;
-    say(c->out, "252 2.0.0 send some mail, and see");
-}
-
-static void run_help(struct pp_smtp_server *s, const struct call *c)
-{
-    (void)s;
-    say(c->out, "214 2.0.0 EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT");
-}
-
-static void run_quit(struct pp_smtp_server *s, const struct call *c)
-{
-    pp_smtp_server_close(s, c->out, "221 2.0.0 bye", c->now_ms);
-}
-
-static void run_absent(struct pp_smtp_server *s, const struct call *c)
-{
-    refuse(s, c->out, "502 5.5.1 not offered here", c->now_ms);
-}
-
-enum argument { NONE, SOME, ANY };
-
-static const struct command {
-    const char *verb_z;
-    unsigned states;
-    enum argument argument;
-    bool utf8; /* bytes above 127 may be in it */
-    void (*run)(struct pp_smtp_server *s, const struct call *c);
-} commands[] = {
-    {"EHLO", ANYTIME, SOME, false, run_ehlo},
-    {"HELO", ANYTIME, SOME, false, run_helo},
-    {"MAIL", IN(PP_SERVER_AWAIT_MAIL), SOME, true, run_mail},
-    {"RCPT", IN(PP_SERVER_AWAIT_RCPT), SOME, true, run_rcpt},
-    {"DATA", IN(PP_SERVER_AWAIT_RCPT), NONE, false, run_data},
-    {"RSET", ANYTIME, NONE, false, run_rset},
-    {"NOOP", ANYTIME, ANY, false, run_noop},
-    {"VRFY", ANYTIME, SOME, true, run_vrfy},
-    {"HELP", ANYTIME, ANY, false, run_help},
-    {"QUIT", ANYTIME, NONE, false, run_quit},
-    {"EXPN", ANYTIME, ANY, true, run_absent},
-    {"STARTTLS", ANYTIME, ANY, false, run_absent},
-    {"AUTH", ANYTIME, ANY, false, run_absent},
-    {"BDAT", ANYTIME, ANY, false, run_absent},
-};
-
-static const struct command *find_command(struct pp_text verb)
-{
-    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-        if (pp_text_equal_nocase(verb, pp_text_z(commands[i].verb_z))) {
-            return &commands[i];
-        }
-    }
-    return NULL;
-}
-
-static bool has_control(struct pp_text line)
-{
-    for (size_t i = 0; i < line.len; i++) {
-        if ((unsigned char)line.p[i] < 0x20 || line.p[i] == 0x7F) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* One line without its line end. */
-static void run_line(struct pp_smtp_server *s, char *line, size_t len, struct pp_buf *out,
-                     pp_time_ms now_ms)
-{
-    struct pp_text verb = pp_text_trim(pp_text_n(line, len));
-    struct pp_text rest = verb;
-    const struct command *command;
-    const char *refusal = NULL;
-
-    verb = pp_text_cut(&rest, ' ');
-    rest = pp_text_trim(rest);
-    command = find_command(verb);
-    if (has_control(pp_text_n(line, len)) ||
-        (!pp_text_is_ascii(pp_text_n(line, len)) && (command == NULL || !command->utf8))) {
-        refusal = "500 5.5.2 a command is one line of ASCII";
-    } else if (command == NULL) {
-        refusal = "500 5.5.1 unknown command";
-    } else if ((command->states & IN(s->state)) == 0) {
-        refusal = s->state == PP_SERVER_AWAIT_HELLO ? "503 5.5.1 say EHLO first"
-                                                    : "503 5.5.1 bad sequence of commands";
-    } else if (command->argument == NONE && rest.len > 0) {
-        refusal = "501 5.5.4 no argument allowed";
-    } else if (command->argument == SOME && rest.len == 0) {
-        refusal = "501 5.5.4 argument missing";
-    }
-    if (refusal != NULL) {
-        refuse(s, out, refusal, now_ms);
+    s->state = PP_SERVER_AWAIT_MAIL;
+    if (pp_text_equal(line, pp_text_z("*"))) {
+        pp_server_refuse(s, out, "501 5.7.0 login cancelled", now_ms);
         return;
     }
-    const struct call call = {line + (rest.len > 0 ? (size_t)(rest.p - line) : len), rest.len, out,
-                              now_ms};
-    command->run(s, &call);
+    s->auth = (struct pp_server_auth){false, pp_text_n(NULL, 0), true, line};
+    s->event = PP_SERVER_EVENT_AUTH;
+}
+
+static bool is_auth(const char *line, size_t len)
+{
+    return pp_text_starts_nocase(pp_text_n(line, len), pp_text_z("AUTH "));
+}
+
+static void run_line(struct pp_smtp_server *s, char *line, struct pp_buf *out, pp_time_ms now_ms)
+{
+    size_t len = s->taken;
+    bool answers = s->state == PP_SERVER_AWAIT_ANSWER;
+
+    s->taken_secret = answers || is_auth(line, len);
+    s->commands++;
+    if (s->params.commands_max > 0 && s->commands > s->params.commands_max) {
+        pp_smtp_server_close(s, out, "421 4.7.0 too many commands", now_ms);
+    } else if (s->skipping_line) {
+        s->skipping_line = false;
+        s->state = answers ? PP_SERVER_AWAIT_MAIL : s->state;
+        pp_server_refuse(s, out,
+                         answers ? "500 5.5.6 line of the login too long" : "500 5.5.2 line too long",
+                         now_ms);
+    } else if (len < 2 || line[len - 2] != '\r') {
+        s->state = answers ? PP_SERVER_AWAIT_MAIL : s->state;
+        pp_server_refuse(s, out, "500 5.5.2 lines end in CRLF", now_ms);
+    } else if (answers) {
+        run_answer(s, pp_text_n(line, len - 2), out, now_ms);
+    } else {
+        pp_server_run_line(s, line, len - 2, out, now_ms);
+    }
 }
 
 /* False when there is no whole line yet. */
@@ -284,28 +156,27 @@ static bool take_line(struct pp_smtp_server *s, struct pp_buf *in, struct pp_buf
 {
     char *line = (char *)in->data + in->head; /* ours to change until it is consumed */
     size_t len = pp_buf_len(in);
-    size_t look = len < PP_SERVER_LINE_MAX || s->skipping_line ? len : PP_SERVER_LINE_MAX;
+    size_t max = s->state == PP_SERVER_AWAIT_ANSWER ? PP_SERVER_ANSWER_MAX : PP_SERVER_LINE_MAX;
+    size_t look = len < max || s->skipping_line ? len : max;
     const char *lf = len > 0 ? memchr(line, '\n', look) : NULL;
 
     if (lf == NULL) {
-        if (look >= PP_SERVER_LINE_MAX) {
+        if (len > 0 && s->command_at_ms == PP_TIME_NEVER) {
+            s->command_at_ms = now_ms;
+        }
+        if (look >= max || (len > 0 && pp_buf_room(in) == 0)) {
             s->skipping_line = true;
         }
         if (s->skipping_line) {
+            pp_wipe(line, look);
             pp_buf_consume(in, look);
         }
         return s->skipping_line && look < len;
     }
     s->taken = (size_t)(lf - line) + 1;
+    s->command_at_ms = PP_TIME_NEVER;
     touch(s, now_ms);
-    if (s->skipping_line) {
-        s->skipping_line = false;
-        refuse(s, out, "500 5.5.2 line too long", now_ms);
-    } else if (s->taken < 2 || lf[-1] != '\r') {
-        refuse(s, out, "500 5.5.2 lines end in CRLF", now_ms);
-    } else {
-        run_line(s, line, s->taken - 2, out, now_ms);
-    }
+    run_line(s, line, out, now_ms);
     return true;
 }
 
@@ -319,39 +190,108 @@ static void refuse_content(struct pp_smtp_server *s, enum pp_err err)
     }
 }
 
-/* False when there is nothing to take. */
-static bool take_content(struct pp_smtp_server *s, struct pp_buf *in, struct pp_buf *out,
-                         pp_time_ms now_ms)
+/* Of two reasons the one that time does not mend, however the bytes came in. */
+static enum pp_err refusal_of(const struct pp_smtp_server *s)
 {
-    size_t skipped = pp_server_data_skip(&s->data, pp_buf_head(in), pp_buf_len(in));
-    size_t run;
+    return s->data.unclean ? PP_ERR_INJECTION : s->refusal;
+}
 
-    pp_buf_consume(in, skipped);
-    if (s->data.place == PP_DATA_END) {
-        touch(s, now_ms);
-        s->event = PP_SERVER_EVENT_END;
-        if (s->refusal != PP_OK) {
-            /* Of two reasons the one that time does not mend, however the bytes came in. */
-            pp_smtp_server_reply_end(s, out, s->data.unclean ? PP_ERR_INJECTION : s->refusal, 0,
-                                     now_ms);
-        }
-        return true;
-    }
-    run = pp_server_data_run(&s->data, pp_buf_head(in), pp_buf_len(in));
-    if (run == 0 && skipped == 0) {
-        return false;
-    }
-    touch(s, now_ms);
-    s->taken = run;
-    s->content = pp_text_n(pp_buf_head(in), run);
-    s->content_bytes += run;
+static void offer(struct pp_smtp_server *s, struct pp_text piece)
+{
+    s->content = piece;
+    s->content_bytes += piece.len;
     if (s->data.unclean) {
         refuse_content(s, PP_ERR_INJECTION);
     } else if (s->content_bytes > s->params.size_limit) {
         refuse_content(s, PP_ERR_TOO_BIG);
     }
-    if (s->refusal == PP_OK && run > 0) {
+    if (s->refusal == PP_OK && piece.len > 0) {
         s->event = PP_SERVER_EVENT_CONTENT;
+    }
+}
+
+static void end_content(struct pp_smtp_server *s, struct pp_buf *out, pp_time_ms now_ms)
+{
+    touch(s, now_ms);
+    s->event = PP_SERVER_EVENT_END;
+    if (s->refusal != PP_OK) {
+        pp_smtp_server_reply_end(s, out, refusal_of(s), 0, now_ms);
+    }
+}
+
+/* False when there is nothing to take. */
+static bool take_content(struct pp_smtp_server *s, struct pp_buf *in, struct pp_buf *out,
+                         pp_time_ms now_ms)
+{
+    enum pp_data_place before = s->data.place;
+    size_t skipped = pp_server_data_skip(&s->data, pp_buf_head(in), pp_buf_len(in));
+    size_t taken;
+
+    pp_buf_consume(in, skipped);
+    if (s->data.place == PP_DATA_END) {
+        end_content(s, out, now_ms);
+        return true;
+    }
+    struct pp_text piece = pp_server_data_next(&s->data, pp_buf_head(in), pp_buf_len(in), &taken);
+    if (piece.len + taken + skipped == 0 && s->data.place == before) {
+        return false;
+    }
+    touch(s, now_ms);
+    s->taken = taken;
+    offer(s, piece);
+    return true;
+}
+
+static void say_chunk(const struct pp_smtp_server *s, struct pp_buf *out)
+{
+    char line[64];
+    struct pp_writer w;
+
+    pp_writer_init(&w, line, sizeof(line));
+    pp_put_z(&w, "250 2.0.0 ");
+    pp_put_u64(&w, s->chunk_bytes);
+    pp_put_z(&w, " octets received");
+    pp_server_put_line(out, pp_writer_text(&w));
+}
+
+/* All octets of the chunk are here. */
+static void end_chunk(struct pp_smtp_server *s, struct pp_buf *out, pp_time_ms now_ms)
+{
+    if (s->chunk_reply_z != NULL) {
+        s->state = s->chunk_from;
+        pp_server_refuse(s, out, s->chunk_reply_z, now_ms);
+    } else if (s->refusal == PP_OK && s->chunk_last && s->data.place != PP_DATA_END) {
+        offer(s, pp_server_data_last(&s->data)); /* then here again */
+    } else if (s->refusal != PP_OK || s->chunk_last) {
+        end_content(s, out, now_ms); /* the message is over: later chunks are out of sequence */
+    } else {
+        s->state = PP_SERVER_AWAIT_RCPT;
+        say_chunk(s, out);
+    }
+}
+
+static bool take_chunk(struct pp_smtp_server *s, struct pp_buf *in, struct pp_buf *out,
+                       pp_time_ms now_ms)
+{
+    size_t len = pp_buf_len(in) < s->chunk_left ? pp_buf_len(in) : (size_t)s->chunk_left;
+    size_t taken = len;
+    struct pp_text piece = pp_text_n(NULL, 0);
+
+    if (s->chunk_left == 0) {
+        end_chunk(s, out, now_ms);
+        return true;
+    }
+    if (len == 0) {
+        return false;
+    }
+    if (s->chunk_reply_z == NULL && s->refusal == PP_OK) {
+        piece = pp_server_data_next(&s->data, pp_buf_head(in), len, &taken);
+    }
+    touch(s, now_ms);
+    s->taken = taken;
+    s->chunk_left -= taken;
+    if (s->chunk_reply_z == NULL && s->refusal == PP_OK) {
+        offer(s, piece);
     }
     return true;
 }
@@ -373,25 +313,50 @@ void pp_smtp_server_continue(struct pp_smtp_server *s)
 
 /* ---- answers of the owner ---- */
 
+static void reply_etrn(struct pp_smtp_server *s, struct pp_buf *out, enum pp_err err,
+                       pp_time_ms now_ms)
+{
+    if (err == PP_OK) {
+        pp_server_say(out, "250 2.0.0 queuing for this domain started");
+    } else if (err == PP_ERR_NOT_FOUND) {
+        pp_server_say(out, "251 2.0.0 nothing waits for this domain");
+    } else {
+        pp_server_refuse(s, out, "459 4.7.1 not allowed", now_ms);
+    }
+}
+
 void pp_smtp_server_reply(struct pp_smtp_server *s, struct pp_buf *out, enum pp_err err,
                           pp_time_ms now_ms)
 {
-    bool is_mail = s->event == PP_SERVER_EVENT_MAIL;
+    enum pp_server_event event = s->event;
+    bool is_mail = event == PP_SERVER_EVENT_MAIL;
 
-    assert(is_mail || s->event == PP_SERVER_EVENT_RECIPIENT);
+    assert(is_mail || event == PP_SERVER_EVENT_RECIPIENT || event == PP_SERVER_EVENT_ETRN);
     s->event = PP_SERVER_EVENT_NONE;
     touch(s, now_ms);
+    if (event == PP_SERVER_EVENT_ETRN) {
+        reply_etrn(s, out, err, now_ms);
+        return;
+    }
     if (err != PP_OK) {
-        say(out, pp_server_answer(is_mail ? PP_ANSWER_MAIL : PP_ANSWER_RCPT, err));
+        const char *reply_z = pp_server_answer(is_mail ? PP_ANSWER_MAIL : PP_ANSWER_RCPT, err);
+        /* Who may not relay and tries again and again is no client of ours. */
+        if (err == PP_ERR_DENIED) {
+            pp_server_refuse(s, out, reply_z, now_ms);
+        } else {
+            pp_server_say(out, reply_z);
+        }
         return;
     }
     if (is_mail) {
+        forget_content(s);
+        s->messages++;
         s->state = PP_SERVER_AWAIT_RCPT;
         s->recipients = s->mail.default_recipients ? 1 : 0;
     } else {
         s->recipients++;
     }
-    say(out, is_mail ? "250 2.1.0 ok" : "250 2.1.5 ok");
+    pp_server_say(out, is_mail ? "250 2.1.0 ok" : "250 2.1.5 ok");
 }
 
 void pp_smtp_server_reply_end(struct pp_smtp_server *s, struct pp_buf *out, enum pp_err err,
@@ -405,15 +370,75 @@ void pp_smtp_server_reply_end(struct pp_smtp_server *s, struct pp_buf *out, enum
     assert(s->event == PP_SERVER_EVENT_END);
     s->event = PP_SERVER_EVENT_NONE;
     s->state = PP_SERVER_AWAIT_MAIL;
+    forget_content(s);
     touch(s, now_ms);
     if (err != PP_OK) {
-        say(out, pp_server_answer(PP_ANSWER_END, err));
+        pp_server_say(out, pp_server_answer(PP_ANSWER_END, err));
         return;
     }
     pp_writer_init(&w, line, sizeof(line));
     pp_put_z(&w, "250 2.0.0 queued as ");
     pp_put_hex(&w, id_bytes, sizeof(id_bytes), 0);
-    put_line(out, pp_writer_text(&w));
+    pp_server_put_line(out, pp_writer_text(&w));
+}
+
+void pp_smtp_server_challenge(struct pp_smtp_server *s, struct pp_buf *out,
+                              struct pp_text challenge, pp_time_ms now_ms)
+{
+    assert(s->event == PP_SERVER_EVENT_AUTH);
+    s->event = PP_SERVER_EVENT_NONE;
+    s->state = PP_SERVER_AWAIT_ANSWER;
+    touch(s, now_ms);
+    if (pp_buf_room(out) >= challenge.len + 6) {
+        pp_buf_put(out, "334 ", 4);
+        pp_server_put_line(out, challenge);
+    }
+}
+
+void pp_smtp_server_login(struct pp_smtp_server *s, struct pp_buf *out, enum pp_server_login login,
+                          pp_time_ms now_ms)
+{
+    static const char *const replies[] = {
+        [PP_SERVER_LOGIN_ACCEPTED] = "235 2.7.0 logged in",
+        [PP_SERVER_LOGIN_REFUSED] = "535 5.7.8 wrong user or password",
+        [PP_SERVER_LOGIN_MALFORMED] = "501 5.5.2 malformed login",
+        [PP_SERVER_LOGIN_UNKNOWN] = "504 5.5.4 no such mechanism here",
+        [PP_SERVER_LOGIN_LATER] = "454 4.7.0 cannot check logins now, try again later",
+    };
+
+    assert(s->event == PP_SERVER_EVENT_AUTH);
+    s->event = PP_SERVER_EVENT_NONE;
+    s->state = PP_SERVER_AWAIT_MAIL;
+    touch(s, now_ms);
+    s->logged_in = login == PP_SERVER_LOGIN_ACCEPTED;
+    if (s->logged_in || login == PP_SERVER_LOGIN_LATER) {
+        pp_server_say(out, replies[login]);
+    } else {
+        pp_server_refuse(s, out, replies[login], now_ms);
+    }
+}
+
+/* ---- TLS ---- */
+
+bool pp_smtp_server_wants_tls(const struct pp_smtp_server *s)
+{
+    return s->state == PP_SERVER_AWAIT_TLS;
+}
+
+void pp_smtp_server_secured(struct pp_smtp_server *s, pp_time_ms now_ms)
+{
+    /* From the first byte: the greeting is still to come. */
+    if (s->state != PP_SERVER_GREET) {
+        s->state = PP_SERVER_AWAIT_HELLO;
+    }
+    s->event = PP_SERVER_EVENT_NONE;
+    s->secure = true;
+    s->logged_in = s->esmtp = false;
+    s->hello_len = 0;
+    s->begun_ms = now_ms;
+    s->taken = 0;
+    forget_content(s);
+    touch(s, now_ms);
 }
 
 /* ---- the machine ---- */
@@ -423,25 +448,63 @@ void pp_smtp_server_init(struct pp_smtp_server *s, const struct pp_server_params
 {
     memset(s, 0, sizeof(*s));
     s->params = *params;
+    if (s->params.mechanisms_z == NULL) {
+        s->params.mechanisms_z = "";
+    }
     s->state = PP_SERVER_GREET;
+    s->begun_ms = now_ms;
+    s->command_at_ms = s->content_at_ms = PP_TIME_NEVER;
     touch(s, now_ms);
+}
+
+static pp_time_ms greeting_at_ms(const struct pp_smtp_server *s)
+{
+    return pp_time_add(s->begun_ms, s->params.early_talker_ms);
+}
+
+/* False while the greeting waits. */
+static bool greet(struct pp_smtp_server *s, struct pp_buf *in, struct pp_buf *out,
+                  pp_time_ms now_ms)
+{
+    if (s->params.early_talker_ms > 0 && pp_buf_len(in) > 0) {
+        pp_smtp_server_close(s, out, "554 5.5.1 you talked before the greeting", now_ms);
+        return true;
+    }
+    if (now_ms < greeting_at_ms(s)) {
+        return false;
+    }
+    pp_server_say_hello(s, out, "220 ", " ESMTP pinpost");
+    s->state = PP_SERVER_AWAIT_HELLO;
+    touch(s, now_ms);
+    return true;
+}
+
+/* What the event or the last command was about is done with. */
+static void drop_taken(struct pp_smtp_server *s, struct pp_buf *in)
+{
+    if (s->taken_secret && s->taken > 0) {
+        pp_wipe(in->data + in->head, s->taken);
+    }
+    pp_buf_consume(in, s->taken);
+    s->taken = 0;
+    s->taken_secret = false;
 }
 
 /* False when nothing can be done without more input, or room. */
 static bool step(struct pp_smtp_server *s, struct pp_buf *in, struct pp_buf *out, pp_time_ms now_ms)
 {
-    pp_buf_consume(in, s->taken);
-    s->taken = 0;
+    drop_taken(s, in);
     if (pp_buf_room(out) < PP_SERVER_REPLY_ROOM) {
         return false;
     }
     switch (s->state) {
     case PP_SERVER_GREET:
-        say_hello(s, out, "220 ", " ESMTP pinpost");
-        s->state = PP_SERVER_AWAIT_HELLO;
-        return true;
+        return greet(s, in, out, now_ms);
     case PP_SERVER_AWAIT_CONTENT:
         return take_content(s, in, out, now_ms);
+    case PP_SERVER_AWAIT_CHUNK:
+        return take_chunk(s, in, out, now_ms);
+    case PP_SERVER_AWAIT_TLS:
     case PP_SERVER_CLOSED:
         return false;
     default:
@@ -449,13 +512,38 @@ static bool step(struct pp_smtp_server *s, struct pp_buf *in, struct pp_buf *out
     }
 }
 
+static bool is_over(pp_time_ms since_ms, uint32_t span_ms, pp_time_ms now_ms)
+{
+    return span_ms > 0 && now_ms >= pp_time_add(since_ms, span_ms);
+}
+
+static bool in_message(const struct pp_smtp_server *s)
+{
+    return s->content_at_ms != PP_TIME_NEVER;
+}
+
+static const char *find_timeout(const struct pp_smtp_server *s, pp_time_ms now_ms)
+{
+    if (is_over(s->command_at_ms, s->params.command_ms, now_ms)) {
+        return "421 4.4.2 the command took too long";
+    }
+    if (is_over(s->content_at_ms, s->params.message_ms, now_ms)) {
+        return "421 4.4.2 the message took too long";
+    }
+    if (!in_message(s) && is_over(s->begun_ms, s->params.session_ms, now_ms)) {
+        return "421 4.4.2 the session took too long";
+    }
+    return now_ms >= s->deadline_ms ? "421 4.4.2 timed out" : NULL;
+}
+
 void pp_smtp_server_pump(struct pp_smtp_server *s, struct pp_buf *in, struct pp_buf *out,
                          pp_time_ms now_ms)
 {
     while (s->event == PP_SERVER_EVENT_NONE && step(s, in, out, now_ms)) {
     }
-    if (s->event == PP_SERVER_EVENT_NONE && now_ms >= s->deadline_ms) {
-        pp_smtp_server_close(s, out, "421 4.4.2 timed out", now_ms);
+    const char *timeout_z = s->event == PP_SERVER_EVENT_NONE ? find_timeout(s, now_ms) : NULL;
+    if (timeout_z != NULL && s->state != PP_SERVER_AWAIT_TLS) {
+        pp_smtp_server_close(s, out, timeout_z, now_ms);
     }
 }
 
@@ -469,10 +557,34 @@ bool pp_smtp_server_finished(const struct pp_smtp_server *s)
     return s->state == PP_SERVER_CLOSED;
 }
 
-/* While the owner thinks, nobody is late. */
+static pp_time_ms end_of(pp_time_ms since_ms, uint32_t span_ms)
+{
+    return span_ms > 0 ? pp_time_add(since_ms, span_ms) : PP_TIME_NEVER;
+}
+
 pp_time_ms pp_smtp_server_deadline_ms(const struct pp_smtp_server *s)
 {
-    return s->event == PP_SERVER_EVENT_END ? PP_TIME_NEVER : s->deadline_ms;
+    pp_time_ms at_ms = s->deadline_ms;
+
+    /* While the owner thinks, nobody is late; TLS has a time of its own. */
+    if (s->event == PP_SERVER_EVENT_END || s->event == PP_SERVER_EVENT_AUTH ||
+        s->state == PP_SERVER_AWAIT_TLS) {
+        return PP_TIME_NEVER;
+    }
+    if (s->state == PP_SERVER_CLOSED) {
+        return at_ms;
+    }
+    if (s->state == PP_SERVER_GREET && s->params.early_talker_ms > 0) {
+        at_ms = pp_time_min(at_ms, greeting_at_ms(s));
+    }
+    at_ms = pp_time_min(at_ms, end_of(s->command_at_ms, s->params.command_ms));
+    at_ms = pp_time_min(at_ms, end_of(s->content_at_ms, s->params.message_ms));
+    return in_message(s) ? at_ms : pp_time_min(at_ms, end_of(s->begun_ms, s->params.session_ms));
+}
+
+const struct pp_server_auth *pp_smtp_server_auth(const struct pp_smtp_server *s)
+{
+    return &s->auth;
 }
 
 const struct pp_server_mail *pp_smtp_server_mail(const struct pp_smtp_server *s)
@@ -480,9 +592,19 @@ const struct pp_server_mail *pp_smtp_server_mail(const struct pp_smtp_server *s)
     return &s->mail;
 }
 
-struct pp_text pp_smtp_server_recipient(const struct pp_smtp_server *s)
+const struct pp_recipient *pp_smtp_server_recipient(const struct pp_smtp_server *s)
 {
-    return s->recipient;
+    return &s->recipient;
+}
+
+struct pp_text pp_smtp_server_hello(const struct pp_smtp_server *s)
+{
+    return pp_text_n(s->hello, s->hello_len);
+}
+
+bool pp_smtp_server_is_esmtp(const struct pp_smtp_server *s)
+{
+    return s->esmtp;
 }
 
 struct pp_text pp_smtp_server_content(const struct pp_smtp_server *s)
@@ -492,5 +614,5 @@ struct pp_text pp_smtp_server_content(const struct pp_smtp_server *s)
 
 enum pp_err pp_smtp_server_refusal(const struct pp_smtp_server *s)
 {
-    return s->state == PP_SERVER_AWAIT_CONTENT ? s->refusal : PP_OK;
+    return in_message(s) ? s->refusal : PP_OK;
 }

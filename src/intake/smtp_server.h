@@ -37,8 +37,8 @@
 #define PP_SERVER_LINE_MAX 4096
 /* Room in `out` that any reply fits in: without it nothing is taken in. */
 #define PP_SERVER_REPLY_ROOM 1024
-/* As many bad commands end a session. */
-#define PP_SERVER_ERRORS_MAX 20
+/* Longest line of a login's exchange (RFC 4954 4), where `in` has room for it. */
+#define PP_SERVER_ANSWER_MAX 12288
 
 enum pp_server_event {
     PP_SERVER_EVENT_NONE,
@@ -80,6 +80,7 @@ struct pp_server_params {
     uint32_t messages_max;    /* of the session; then MAIL gets 421 4.7.0 */
     bool local;               /* offer X-PINPOST (intake/smtp_mail.h) */
     bool starttls;            /* offered while in the clear */
+    bool tls_busy;            /* 454 4.7.0 to STARTTLS; the owner may change it at any time */
     bool needs_tls;           /* 530 5.7.0 for all but EHLO, NOOP, RSET, STARTTLS, QUIT before it */
     bool needs_login;         /* 530 5.7.0 for MAIL, ETRN, VRFY before a login */
     const char *mechanisms_z; /* "PLAIN LOGIN SCRAM-SHA-256"; "": no AUTH. Only offered, and only
@@ -107,18 +108,33 @@ struct pp_smtp_server {
     struct pp_server_params params;
     enum pp_server_state state;
     enum pp_server_event event;
-    pp_time_ms deadline_ms;
-    uint32_t errors;
+    bool secure, logged_in, esmtp;
+    size_t hello_len;
+    char hello[255]; /* what EHLO or HELO named */
+    /* Time. */
+    pp_time_ms begun_ms;
+    pp_time_ms deadline_ms;   /* idle */
+    pp_time_ms command_at_ms; /* the first byte of the command under way; PP_TIME_NEVER: none */
+    pp_time_ms content_at_ms; /* DATA or the first BDAT; PP_TIME_NEVER: none */
+    /* Counts. */
+    uint32_t errors, commands, messages;
     bool skipping_line; /* an overlong command, up to its end */
     size_t taken;       /* bytes of `in` that the event or the last command was about */
+    bool taken_secret;  /* ... to be wiped */
+    struct pp_server_auth auth;
     struct pp_server_mail mail;
-    struct pp_text recipient;
+    struct pp_recipient recipient;
     uint32_t recipients; /* accepted */
+    /* Content. */
     struct pp_server_data data;
+    uint64_t chunk_bytes, chunk_left; /* of BDAT: as said, and still to come */
+    bool chunk_last;
+    const char *chunk_reply_z;       /* why this chunk is only swallowed; NULL: it is taken */
+    enum pp_server_state chunk_from; /* the state in which BDAT came */
     uint64_t content_bytes;
     struct pp_text content;
-    enum pp_err
-        refusal; /* why the message under way will be refused at its end; the first reason */
+    /* Why the message under way will be refused at its end; the first reason. */
+    enum pp_err refusal;
 };
 
 void pp_smtp_server_init(struct pp_smtp_server *s, const struct pp_server_params *params,
@@ -143,7 +159,10 @@ void pp_smtp_server_login(struct pp_smtp_server *s, struct pp_buf *out, enum pp_
                           pp_time_ms now_ms);
 
 const struct pp_server_mail *pp_smtp_server_mail(const struct pp_smtp_server *s);
-struct pp_text pp_smtp_server_recipient(const struct pp_smtp_server *s);
+const struct pp_recipient *pp_smtp_server_recipient(const struct pp_smtp_server *s);
+/* What the client called itself, as sent; and whether by EHLO. */
+struct pp_text pp_smtp_server_hello(const struct pp_smtp_server *s);
+bool pp_smtp_server_is_esmtp(const struct pp_smtp_server *s);
 struct pp_text pp_smtp_server_content(const struct pp_smtp_server *s);
 /* At RESET within content: why the message will be refused at its end. PP_OK: the client wants so.
  */

@@ -35,9 +35,9 @@ static enum pp_err complete(struct pp_text address, struct pp_text domain, struc
 
 /* The reverse-path as it goes into the queue. */
 static enum pp_err resolve_sender(const struct pp_config *config, struct pp_text given,
-                                  struct pp_writer *out)
+                                  bool rewrite, struct pp_writer *out)
 {
-    struct pp_text sender = given;
+    struct pp_text sender = rewrite ? pp_text_n(NULL, 0) : given;
 
     if (pp_text_equal(given, pp_text_z("<>"))) {
         return PP_OK;
@@ -79,6 +79,7 @@ static enum pp_err check_submission(const struct pp_submission *submission)
 
     pp_err_keep(&err, check_text(submission->sender_name, PP_SENDER_NAME_MAX));
     pp_err_keep(&err, check_token(submission->token));
+    pp_err_keep(&err, check_text(submission->envid, PP_ENVID_MAX));
     if (submission->kind == PP_KIND_MESSAGE && submission->subject.len > 0) {
         pp_err_keep(&err, PP_ERR_STATE);
     }
@@ -123,11 +124,16 @@ static enum pp_err fill_slot(struct pp_submit *s, struct pp_intake *intake,
     pp_content_scan_init(&s->scan);
     s->scan.in_body = submission->kind == PP_KIND_ALERT; /* it has no header section */
     pp_writer_init(&sender, s->sender, sizeof(s->sender));
-    err = resolve_sender(intake->config, submission->sender, &sender);
+    err = resolve_sender(intake->config, submission->sender, submission->rewrite_sender, &sender);
     s->sender_len = sender.len;
     pp_writer_init(&origin, s->origin, sizeof(s->origin));
     pp_put_safe(&origin, submission->origin, sizeof(s->origin));
     s->origin_len = origin.len;
+    if (submission->trace.len > sizeof(s->trace)) {
+        return PP_ERR_TOO_BIG;
+    }
+    s->trace_len = submission->trace.len;
+    memcpy(s->trace, s->trace_len > 0 ? submission->trace.p : "", s->trace_len);
     return err;
 }
 
@@ -156,6 +162,9 @@ enum pp_err pp_intake_open(struct pp_intake *intake, const struct pp_submission 
         .subject = submission->subject,
         .origin = pp_text_n(s->origin, s->origin_len),
         .token = submission->token,
+        .rewrite_sender = submission->rewrite_sender,
+        .ret = submission->ret,
+        .envid = submission->envid,
         .body_8bitmime = submission->body_8bitmime,
         .smtputf8 = submission->smtputf8 || !pp_text_is_ascii(sender),
     };
@@ -170,7 +179,7 @@ enum pp_err pp_intake_open(struct pp_intake *intake, const struct pp_submission 
 
 /* ---- recipients ---- */
 
-enum pp_err pp_intake_recipient(struct pp_submit *s, struct pp_text address)
+enum pp_err pp_intake_recipient(struct pp_submit *s, const struct pp_recipient *recipient)
 {
     char completed[PP_ADDRESS_MAX];
     struct pp_writer w;
@@ -182,12 +191,14 @@ enum pp_err pp_intake_recipient(struct pp_submit *s, struct pp_text address)
     if (s->content_bytes > 0) {
         return PP_ERR_STATE;
     }
+    struct pp_recipient complete_one = *recipient;
     pp_writer_init(&w, completed, sizeof(completed));
-    err = complete(address, pp_text_z(s->intake->config->identity.domain), &w);
+    err = complete(recipient->address, pp_text_z(s->intake->config->identity.domain), &w);
     if (err != PP_OK) {
         return err;
     }
-    err = pp_queue_recipient(s->intake->queue, s->writer, pp_writer_text(&w));
+    complete_one.address = pp_writer_text(&w);
+    err = pp_queue_recipient_dsn(s->intake->queue, s->writer, &complete_one);
     if (err == PP_OK) {
         s->recipient_count++;
     } else if (err != PP_ERR_TOO_BIG) {
@@ -205,7 +216,7 @@ enum pp_err pp_intake_default_recipients(struct pp_submit *s)
 
     while ((err = pp_address_next(&rest, &address)) != PP_ERR_NOT_FOUND) {
         if (err == PP_OK) {
-            err = pp_intake_recipient(s, address);
+            err = pp_intake_recipient(s, &(const struct pp_recipient){.address = address});
         }
         if (err != PP_OK) {
             return err;
@@ -217,11 +228,26 @@ enum pp_err pp_intake_default_recipients(struct pp_submit *s)
 
 /* ---- content ---- */
 
+/* Before the first octet of content: all recipients are there by then. */
+static enum pp_err write_trace(struct pp_submit *s)
+{
+    size_t len = s->trace_len;
+
+    s->trace_len = 0;
+    pp_content_scan(&s->scan, (const uint8_t *)s->trace, len);
+    s->scan.received = 0; /* ours is no sign of a loop */
+    return len > 0 ? pp_queue_write(s->intake->queue, s->writer, s->trace, len) : PP_OK;
+}
+
 enum pp_err pp_intake_write_crlf(struct pp_submit *s, const void *bytes, size_t len)
 {
     const uint8_t *p = bytes;
 
     if (s->error != PP_OK || len == 0) {
+        return s->error;
+    }
+    s->error = write_trace(s);
+    if (s->error != PP_OK) {
         return s->error;
     }
     pp_content_scan(&s->scan, p, len);
@@ -276,6 +302,9 @@ static enum pp_err end_content(struct pp_submit *s)
     if (s->error == PP_OK &&
         (s->recipient_count == 0 || (s->content_bytes == 0 && !s->has_subject))) {
         s->error = PP_ERR_EMPTY;
+    }
+    if (s->error == PP_OK && (pp_content_scan_end(&s->scan) & PP_CONTENT_LOOPS) != 0) {
+        s->error = PP_ERR_LOOP;
     }
     return s->error;
 }

@@ -19,6 +19,7 @@
 #include "intake/submission.h"
 #include "message/content_scan.h"
 #include "message/normalize.h"
+#include "message/received.h"
 #include "port.h"
 #include "queue/queue.h"
 
@@ -40,12 +41,14 @@ struct pp_submit {
     bool has_subject;
     bool line_open; /* content does not end in CRLF by now */
     uint32_t recipient_count;
-    uint64_t content_bytes;
+    uint64_t content_bytes; /* without the trace */
     struct pp_content_scan scan;
     struct pp_normalize normalize;
     size_t sender_len, origin_len; /* kept for the log */
     char sender[PP_SENDER_MAX];
     char origin[PP_ORIGIN_MAX];
+    size_t trace_len; /* not yet written */
+    char trace[PP_RECEIVED_MAX];
 };
 
 /* Shared by all ways in; relay owns it. */
@@ -83,7 +86,8 @@ PP_MUST_USE enum pp_err pp_intake_open(struct pp_intake *intake,
  * PP_ERR_NOT_FOUND (no domain), PP_ERR_TOO_BIG (too many recipients), PP_ERR_STATE (behind
  * content). Others spoil the message: PP_ERR_FULL, PP_ERR_FLASH.
  */
-PP_MUST_USE enum pp_err pp_intake_recipient(struct pp_submit *s, struct pp_text address);
+PP_MUST_USE enum pp_err pp_intake_recipient(struct pp_submit *s,
+                                            const struct pp_recipient *recipient);
 /* The configuration's default recipients. PP_ERR_EMPTY when there are none; else as above. */
 PP_MUST_USE enum pp_err pp_intake_default_recipients(struct pp_submit *s);
 /* Content, in pieces of any size; _crlf where every line already ends in CRLF. The first error is
@@ -93,6 +97,7 @@ PP_MUST_USE enum pp_err pp_intake_write_crlf(struct pp_submit *s, const void *by
 /*
  * Ends the last line, seals, logs `accepted`. The slot is free afterwards whatever is returned:
  * PP_ERR_EMPTY (no recipient; an alert with neither subject nor text; a message without content),
+ * PP_ERR_LOOP (more than 30 Received fields),
  * or the first error, and nothing is kept.
  */
 PP_MUST_USE enum pp_err pp_intake_seal(struct pp_submit *s, struct pp_ticket *ticket);

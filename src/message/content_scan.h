@@ -19,11 +19,16 @@
     998 /* octets of a line without CRLF: RFC 5321 4.5.3.1.6, RFC 5322 2.1.1                       \
          */
 
+/* More of these fields, and the message goes round in a loop (RFC 5321 6.3 asks for 100 at the
+ * least; 30 is what the field uses). */
+#define PP_RECEIVED_COUNT_MAX 30
+
 struct pp_content_scan {
     uint16_t flags;
     bool in_body;
     bool field_seen;
     uint32_t line_len;
+    uint32_t received; /* Received fields so far */
     struct pp_field_scan field; /* the line under way, in the header section */
     /* the character of UTF-8 under way */
     uint8_t utf8_need, utf8_low, utf8_high;

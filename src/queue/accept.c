@@ -17,7 +17,7 @@
 /* Envelope and records around the content, for the check when a message begins. */
 #define ENVELOPE_BYTES 512u
 
-static const uint16_t text_max[PP_META_TEXTS] = {254, 256, 900, 128, 100};
+static const uint16_t text_max[PP_META_TEXTS] = {254, 256, 900, 128, 100, PP_ENVID_MAX};
 
 /* ---- streams ---- */
 
@@ -98,7 +98,8 @@ static enum pp_err put_envelope(struct pp_queue *q, struct pp_queue_writer *w,
 {
     uint8_t fixed[PP_META_FIXED_BYTES] = {
         (uint8_t)e->kind, (uint8_t)e->severity,
-        (uint8_t)((e->body_8bitmime ? 1 : 0) | (e->smtputf8 ? 2 : 0))};
+        (uint8_t)((e->body_8bitmime ? 1 : 0) | (e->smtputf8 ? 2 : 0) | (e->rewrite_sender ? 4 : 0) |
+                  (unsigned)e->ret << 3)};
     pp_le32_put(fixed + 4, w->accepted_s);
     for (unsigned i = 0; i < PP_META_TEXTS; i++)
         pp_le16_put(fixed + 8 + 2 * i, (uint16_t)texts[i].len);
@@ -172,7 +173,7 @@ enum pp_err pp_queue_open(struct pp_queue *q, const struct pp_envelope *envelope
 {
     const struct pp_text texts[PP_META_TEXTS] = {envelope->sender, envelope->sender_name,
                                                  envelope->subject, envelope->origin,
-                                                 envelope->token};
+                                                 envelope->token, envelope->envid};
     enum pp_err err = check_envelope(texts);
     if (err == PP_OK)
         err = check_room(q, declared_bytes, (uint8_t)envelope->severity);
@@ -198,28 +199,54 @@ enum pp_err pp_queue_open(struct pp_queue *q, const struct pp_envelope *envelope
 
 /* ---- recipients and content ---- */
 
-enum pp_err pp_queue_recipient(struct pp_queue *q, struct pp_queue_writer *w,
-                               struct pp_text address)
+static enum pp_err check_recipient(const struct pp_queue *q, const struct pp_queue_writer *w,
+                                   const struct pp_recipient *recipient)
 {
-    uint8_t head[2];
     uint32_t outcomes_fit =
         (pp_ring_payload_max(&q->ring) - PP_STATE_HEAD_BYTES - PP_REPLY_HEAD_BYTES) * 4;
     if (w->error != PP_OK)
         return w->error;
     if (w->chunk_type == PP_RECORD_DATA)
         return PP_ERR_STATE;
-    if (address.len == 0 || pp_text_has_line_break(address))
-        return address.len == 0 ? PP_ERR_EMPTY : PP_ERR_INJECTION;
-    if (address.len > PP_ADDRESS_MAX || w->recipient_count >= q->limits.recipients ||
-        w->recipient_count >= outcomes_fit)
+    if (recipient->address.len == 0)
+        return PP_ERR_EMPTY;
+    if (pp_text_has_line_break(recipient->address) || pp_text_has_line_break(recipient->orcpt))
+        return PP_ERR_INJECTION;
+    if (recipient->address.len > PP_ADDRESS_MAX || recipient->orcpt.len > PP_ORCPT_MAX ||
+        w->recipient_count >= q->limits.recipients || w->recipient_count >= outcomes_fit)
         return PP_ERR_TOO_BIG;
-    pp_le16_put(head, (uint16_t)address.len);
-    pp_err_keep(&w->error, gather(q, w, PP_RECORD_RCPT, head, sizeof(head)));
-    if (w->error == PP_OK)
-        w->error = gather(q, w, PP_RECORD_RCPT, address.p, address.len);
+    return PP_OK;
+}
+
+static enum pp_err gather_text(struct pp_queue *q, struct pp_queue_writer *w, struct pp_text text,
+                               unsigned flags)
+{
+    uint8_t head[2];
+    pp_le16_put(head, (uint16_t)(text.len | flags));
+    enum pp_err err = gather(q, w, PP_RECORD_RCPT, head, sizeof(head));
+    return err == PP_OK ? gather(q, w, PP_RECORD_RCPT, text.p, text.len) : err;
+}
+
+enum pp_err pp_queue_recipient_dsn(struct pp_queue *q, struct pp_queue_writer *w,
+                                   const struct pp_recipient *recipient)
+{
+    bool has_orcpt = recipient->orcpt.len > 0;
+    unsigned flags = (recipient->notify & 15u) << PP_RCPT_NOTIFY_SHIFT;
+    enum pp_err err = check_recipient(q, w, recipient);
+    if (err != PP_OK)
+        return err;
+    w->error = gather_text(q, w, recipient->address, flags | (has_orcpt ? PP_RCPT_HAS_ORCPT : 0));
+    if (w->error == PP_OK && has_orcpt)
+        w->error = gather_text(q, w, recipient->orcpt, 0);
     if (w->error == PP_OK)
         w->recipient_count++;
     return w->error;
+}
+
+enum pp_err pp_queue_recipient(struct pp_queue *q, struct pp_queue_writer *w,
+                               struct pp_text address)
+{
+    return pp_queue_recipient_dsn(q, w, &(const struct pp_recipient){.address = address});
 }
 
 enum pp_err pp_queue_write(struct pp_queue *q, struct pp_queue_writer *w, const void *bytes,

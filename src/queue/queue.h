@@ -51,13 +51,6 @@ struct pp_envelope {
     struct pp_text envid; /* RFC 3461 4.4, xtext as it came; <= 100 */
 };
 
-/* One recipient as it was handed in, and goes on. */
-struct pp_queue_recipient {
-    struct pp_text address; /* a forward-path without <>, 1 to 320 octets */
-    uint8_t notify;         /* enum pp_dsn_notify; 0: not said */
-    struct pp_text orcpt;   /* RFC 3461 4.2, `type;xtext` as it came; <= 500; may be empty */
-};
-
 /* One message in the index. 64 bytes or less (asserted). */
 struct pp_queue_entry {
     uint32_t id;                 /* queue id, never 0, never used twice on one medium */
@@ -205,6 +198,9 @@ PP_MUST_USE enum pp_err pp_queue_open(struct pp_queue *q, const struct pp_envelo
  * PP_ERR_TOO_BIG: more than the limit. */
 PP_MUST_USE enum pp_err pp_queue_recipient(struct pp_queue *q, struct pp_queue_writer *w,
                                            struct pp_text address);
+/* The same with what its sender asked for. */
+PP_MUST_USE enum pp_err pp_queue_recipient_dsn(struct pp_queue *q, struct pp_queue_writer *w,
+                                               const struct pp_recipient *recipient);
 /* Content, in pieces of any size, lines already ending in CRLF. Errors stick until seal.
  * PP_ERR_TOO_BIG when it passes the limit. */
 PP_MUST_USE enum pp_err pp_queue_write(struct pp_queue *q, struct pp_queue_writer *w,
@@ -255,7 +251,10 @@ struct pp_queue_reader {
     uint32_t recipients_done;
     uint16_t payload_len, payload_pos;
     uint8_t payload_type;
+    uint8_t notify;
+    uint16_t address_len, orcpt_len;
     uint8_t address[320];
+    uint8_t orcpt[PP_ORCPT_MAX];
     uint8_t payload[PP_STORE_CHUNK_BYTES];
     uint8_t envelope_text[2048]; /* stays as it is until the next open */
 };
@@ -266,6 +265,8 @@ PP_MUST_USE enum pp_err pp_queue_reader_open(struct pp_queue *q, uint32_t id,
 /* Next recipient in order; PP_ERR_NOT_FOUND behind the last. */
 PP_MUST_USE enum pp_err pp_queue_reader_recipient(struct pp_queue_reader *r,
                                                   struct pp_text *address);
+/* What the sender asked for with the recipient that was read last; valid until the next one. */
+void pp_queue_reader_dsn(const struct pp_queue_reader *r, struct pp_recipient *recipient);
 /* Go back to the first recipient. */
 PP_MUST_USE enum pp_err pp_queue_reader_rewind(struct pp_queue_reader *r);
 /* Next piece of content: `*bytes` points into the reader. *len 0 at the end, which is reached

@@ -77,7 +77,7 @@ static enum pp_err read_envelope(struct pp_queue_reader *r, const struct pp_queu
     uint8_t *text = r->envelope_text;
     struct pp_text *views[PP_META_TEXTS] = {&envelope->sender, &envelope->sender_name,
                                             &envelope->subject, &envelope->origin,
-                                            &envelope->token};
+                                            &envelope->token, &envelope->envid};
     size_t total = PP_META_FIXED_BYTES;
     enum pp_err err = stream_get(r, entry, PP_RECORD_META, text, PP_META_FIXED_BYTES);
     if (err != PP_OK)
@@ -86,6 +86,8 @@ static enum pp_err read_envelope(struct pp_queue_reader *r, const struct pp_queu
     envelope->severity = (enum pp_severity)(text[1] & 3u);
     envelope->body_8bitmime = (text[2] & 1u) != 0;
     envelope->smtputf8 = (text[2] & 2u) != 0;
+    envelope->rewrite_sender = (text[2] & 4u) != 0;
+    envelope->ret = (enum pp_dsn_ret)(text[2] >> 3 & 3u);
     for (unsigned i = 0; i < PP_META_TEXTS; i++) {
         size_t len = pp_le16_get(text + 8 + 2 * i);
         if (len > sizeof(r->envelope_text) - total)
@@ -113,18 +115,41 @@ enum pp_err pp_queue_reader_open(struct pp_queue *q, uint32_t id, struct pp_queu
     return read_envelope(r, entry, envelope);
 }
 
-static enum pp_err get_address(struct pp_queue_reader *r, const struct pp_queue_entry *entry,
-                               struct pp_text *address)
+/* One text of the stream of recipients; *flags gets what stands above its length. */
+static enum pp_err get_text(struct pp_queue_reader *r, const struct pp_queue_entry *entry,
+                            uint8_t *out, size_t cap, uint16_t *len, unsigned *flags)
 {
     uint8_t head[2];
     enum pp_err err = stream_get(r, entry, PP_RECORD_RCPT, head, sizeof(head));
     if (err != PP_OK)
         return err;
-    size_t len = pp_le16_get(head);
-    if (len > sizeof(r->address))
+    *len = pp_le16_get(head) & ((1u << PP_RCPT_NOTIFY_SHIFT) - 1);
+    *flags = pp_le16_get(head) >> PP_RCPT_NOTIFY_SHIFT << PP_RCPT_NOTIFY_SHIFT;
+    if (*len > cap)
         return PP_ERR_DAMAGED;
-    *address = pp_text_n(r->address, len);
-    return stream_get(r, entry, PP_RECORD_RCPT, r->address, len);
+    return stream_get(r, entry, PP_RECORD_RCPT, out, *len);
+}
+
+static enum pp_err get_address(struct pp_queue_reader *r, const struct pp_queue_entry *entry,
+                               struct pp_text *address)
+{
+    unsigned flags, none;
+    enum pp_err err = get_text(r, entry, r->address, sizeof(r->address), &r->address_len, &flags);
+    r->orcpt_len = 0;
+    if (err != PP_OK)
+        return err;
+    r->notify = (uint8_t)(flags >> PP_RCPT_NOTIFY_SHIFT & 15u);
+    *address = pp_text_n(r->address, r->address_len);
+    return (flags & PP_RCPT_HAS_ORCPT) != 0
+               ? get_text(r, entry, r->orcpt, sizeof(r->orcpt), &r->orcpt_len, &none)
+               : PP_OK;
+}
+
+void pp_queue_reader_dsn(const struct pp_queue_reader *r, struct pp_recipient *recipient)
+{
+    recipient->address = pp_text_n(r->address, r->address_len);
+    recipient->notify = r->notify;
+    recipient->orcpt = pp_text_n(r->orcpt, r->orcpt_len);
 }
 
 /* Load content from byte `r->content_done` on; PP_ERR_NOT_FOUND at its end. */

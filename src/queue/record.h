@@ -8,9 +8,11 @@
  * Integers are little endian.
  *   BOOT    boot count 4, next id 4, device 8, generation 4, the tail of this mount (tail.c): the
  *           place where it began 8, the block before which it ended 4
- *   META    kind 1, severity 1, flags 1 (1: 8BITMIME, 2: SMTPUTF8), 0 1, accepted 4, lengths of
- *           sender, name, subject, origin, token 2 each; then these texts
- *   RCPT    length 2, address; again and again
+ *   META    kind 1, severity 1, flags 1 (1: 8BITMIME, 2: SMTPUTF8, 4: the sender is rewritten, 8
+ *           and 16: enum pp_dsn_ret), 0 1, accepted 4, lengths of sender, name, subject, origin,
+ *           token, ENVID 2 each; then these texts
+ *   RCPT    length 2 (9 bits; above them 4 of enum pp_dsn_notify, and in the highest whether
+ *           ORCPT follows), address, and where it does: length 2, ORCPT; again and again
  *   DATA    content
  *   COMMIT  place of the first META 8, content size 4, CRC-32C of the content 4, accepted 4,
  *           recipients 2, content bits 2, kind 1, severity 1, 0 2, bytes of all records 4,
@@ -44,9 +46,11 @@ enum pp_record_type {
 };
 
 #define PP_BOOT_BYTES                32u
-#define PP_META_FIXED_BYTES          18u
-#define PP_META_TEXTS                5u
+#define PP_META_FIXED_BYTES          20u
+#define PP_META_TEXTS                6u
 #define PP_COMMIT_BYTES              36u
+#define PP_RCPT_NOTIFY_SHIFT         9u
+#define PP_RCPT_HAS_ORCPT            0x8000u
 #define PP_ADDRESS_MAX               320u
 #define PP_REPLY_MAX                 400u
 #define PP_REPLY_HEAD_BYTES          5u
