@@ -32,6 +32,8 @@ struct pp_address {
     uint32_t scope; /* IPv6 link-local: interface index, else 0 */
 };
 
+#define PP_PORT_LOCAL UINT32_MAX /* a listener for programs of this machine */
+
 /* Who is at the other end of an accepted stream. */
 struct pp_peer {
     struct pp_address address; /* family 0: local socket */
@@ -103,6 +105,8 @@ struct pp_port {
     /* Listeners are opened by the port's owner and known by index 0 .. listener_count-1.
      * accept returns a stream handle (> 0), LATER (0), or an error. */
     unsigned listener_count;
+    const uint32_t *listener_config; /* of each, its index in pp_config.listeners, or
+                                        PP_PORT_LOCAL; NULL: all are local */
     int (*stream_accept)(void *ctx, unsigned listener, struct pp_peer *peer);
 
     /* Logins that somebody else decides (Dovecot's auth socket); all NULL where there is none.

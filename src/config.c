@@ -24,13 +24,14 @@ static struct pp_writer begin_words(struct pp_config_error *error)
     return w;
 }
 
-/* Not only the defaults of [smarthost], but the smarthost's own bytes. */
-static void store_defaults(void *base, bool of_smarthost)
+/* Of the keys of section `section_z` (NULL: of all sections without a name) at `base`. */
+static void store_defaults(void *base, const char *section_z)
 {
     for (uint32_t i = 0; i < pp_config_key_count(); i++) {
         const struct pp_config_key *key = pp_config_key(i);
-        bool is_smarthost = strcmp(key->section_z, "smarthost") == 0;
-        if (!key->default_z || is_smarthost != of_smarthost)
+        bool wanted = section_z ? strcmp(key->section_z, section_z) == 0
+                                : !pp_config_has_name(pp_text_z(key->section_z));
+        if (!key->default_z || !wanted)
             continue;
         /* A default outside of its own range would be our mistake: the unit test sets each. */
         if (pp_config_store(key, base, pp_text_z(key->default_z)) != PP_OK)
@@ -41,8 +42,9 @@ static void store_defaults(void *base, bool of_smarthost)
 void pp_config_defaults(struct pp_config *config)
 {
     memset(config, 0, sizeof *config);
-    store_defaults(config, false);
+    store_defaults(config, NULL);
     config->queue.recipient_limit = PP_RECIPIENTS_MAX;
+    config->server.connections = PP_INTAKE_SESSIONS > 16 ? PP_INTAKE_SESSIONS - 8 : 1;
     config->delivery.connections = PP_DELIVERY_SESSIONS < 2 ? PP_DELIVERY_SESSIONS : 2;
 }
 
@@ -168,7 +170,7 @@ static void bad_value(const struct pp_config_key *key, struct pp_text value, enu
     }
     if (value.len == 0) {
         pp_put_z(&w, "the value is empty: allowed are ");
-    } else if (key->type == PP_CONFIG_SECRET) {
+    } else if (key->type == PP_CONFIG_SECRET || key->type == PP_CONFIG_VERIFIER) {
         pp_put_z(&w, "bad value (not shown): allowed are ");
     } else {
         pp_put_z(&w, "bad value \"");
@@ -182,13 +184,20 @@ static void bad_value(const struct pp_config_key *key, struct pp_text value, enu
     pp_config_put_allowed(&w, key);
 }
 
+bool pp_config_has_name(struct pp_text section)
+{
+    return pp_text_equal(section, pp_text_z("smarthost")) ||
+           pp_text_equal(section, pp_text_z("listener")) ||
+           pp_text_equal(section, pp_text_z("user"));
+}
+
 /* "smarthost NAME" into its two words; other sections have no name. */
 static struct pp_text section_word(struct pp_text section, struct pp_text *name)
 {
     *name = pp_text_n(NULL, 0);
     struct pp_text rest = section;
     struct pp_text word = pp_text_cut(&rest, ' ');
-    if (!pp_text_equal(word, pp_text_z("smarthost")))
+    if (!pp_config_has_name(word))
         return section;
     *name = pp_text_trim(rest);
     return word;
@@ -219,10 +228,71 @@ static enum pp_err begin_smarthost(struct pp_config *config, struct pp_text sect
                               error);
     if (config->smarthost_count == 0) {
         memset(host, 0, sizeof *host);
-        store_defaults(host, true);
+        store_defaults(host, "smarthost");
         memcpy(host->name, name.len > 0 ? name.p : "", name.len);
         config->smarthost_count = 1;
     }
+    return PP_OK;
+}
+
+static enum pp_err check_name(struct pp_text section, struct pp_text name, size_t cap,
+                              struct pp_config_error *error)
+{
+    if (name.len == 0)
+        return refuse_section(section, "needs a name: [listener lan], [user printer]",
+                              PP_ERR_SYNTAX, error);
+    if (name.len >= cap)
+        return refuse_section(section, "the name is too long", PP_ERR_TOO_BIG, error);
+    if (pp_text_has_line_break(name) || !pp_text_is_utf8(name))
+        return refuse_section(section, "the name is not text in UTF-8", PP_ERR_SYNTAX, error);
+    return PP_OK;
+}
+
+static struct pp_listener_config *find_listener(struct pp_config *config, struct pp_text name)
+{
+    for (uint32_t i = 0; i < config->listener_count; i++) {
+        if (pp_text_equal(pp_text_z(config->listeners[i].name), name))
+            return &config->listeners[i];
+    }
+    return NULL;
+}
+
+static enum pp_err begin_listener(struct pp_config *config, struct pp_text section,
+                                  struct pp_text name, struct pp_config_error *error)
+{
+    enum pp_err err = check_name(section, name, sizeof config->listeners[0].name, error);
+    if (err != PP_OK || find_listener(config, name) != NULL)
+        return err;
+    if (config->listener_count == PP_LISTENERS)
+        return refuse_section(section, "too many listeners for this build", PP_ERR_DRY, error);
+    struct pp_listener_config *listener = &config->listeners[config->listener_count++];
+    memset(listener, 0, sizeof *listener);
+    memcpy(listener->name, name.p, name.len);
+    store_defaults(listener, "listener");
+    return PP_OK;
+}
+
+static struct pp_user_config *find_user(struct pp_config *config, struct pp_text name)
+{
+    for (uint32_t i = 0; i < config->user_count; i++) {
+        if (pp_text_equal(pp_text_z(config->users[i].name), name))
+            return &config->users[i];
+    }
+    return NULL;
+}
+
+static enum pp_err begin_user(struct pp_config *config, struct pp_text section, struct pp_text name,
+                              struct pp_config_error *error)
+{
+    enum pp_err err = check_name(section, name, sizeof config->users[0].name, error);
+    if (err != PP_OK || find_user(config, name) != NULL)
+        return err;
+    if (config->user_count == PP_USERS)
+        return refuse_section(section, "too many users for this build", PP_ERR_DRY, error);
+    struct pp_user_config *user = &config->users[config->user_count++];
+    memset(user, 0, sizeof *user);
+    memcpy(user->name, name.p, name.len);
+    store_defaults(user, "user");
     return PP_OK;
 }
 
@@ -233,6 +303,10 @@ enum pp_err pp_config_section(struct pp_config *config, struct pp_text section,
     struct pp_text word = section_word(pp_text_trim(section), &name);
     if (pp_text_equal(word, pp_text_z("smarthost")))
         return begin_smarthost(config, section, name, error);
+    if (pp_text_equal(word, pp_text_z("listener")))
+        return begin_listener(config, section, name, error);
+    if (pp_text_equal(word, pp_text_z("user")))
+        return begin_user(config, section, name, error);
     for (uint32_t i = 0; i < pp_config_key_count(); i++) {
         if (pp_text_equal(word, pp_text_z(pp_config_key(i)->section_z)))
             return PP_OK;
@@ -241,14 +315,34 @@ enum pp_err pp_config_section(struct pp_config *config, struct pp_text section,
     return PP_ERR_NOT_FOUND;
 }
 
+/* The struct that a section's keys are in, and the bits of what was given in it. It is there:
+ * pp_config_section() made it. */
+static void *find_base(struct pp_config *config, struct pp_text word, struct pp_text instance,
+                       uint32_t **given)
+{
+    struct pp_listener_config *listener = find_listener(config, instance);
+    struct pp_user_config *user = find_user(config, instance);
+    *given = config->given;
+    if (pp_text_equal(word, pp_text_z("listener")) && listener != NULL) {
+        *given = listener->given;
+        return listener;
+    }
+    if (pp_text_equal(word, pp_text_z("user")) && user != NULL) {
+        *given = user->given;
+        return user;
+    }
+    return pp_text_equal(word, pp_text_z("smarthost")) ? (void *)&config->smarthosts[0]
+                                                       : (void *)config;
+}
+
 enum pp_err pp_config_set(struct pp_config *config, struct pp_text section, struct pp_text name,
                           struct pp_text value, struct pp_config_error *error)
 {
     enum pp_err err = pp_config_section(config, section, error);
     if (err != PP_OK)
         return err;
-    struct pp_text host_name;
-    struct pp_text word = section_word(pp_text_trim(section), &host_name);
+    struct pp_text instance;
+    struct pp_text word = section_word(pp_text_trim(section), &instance);
     uint32_t index = pp_config_key_find(word, name);
     if (index == PP_CONFIG_NO_KEY) {
         unknown_key(word, name, error);
@@ -256,9 +350,10 @@ enum pp_err pp_config_set(struct pp_config *config, struct pp_text section, stru
     }
     const struct pp_config_key *key = pp_config_key(index);
     uint32_t bit = UINT32_C(1) << index % 32;
-    void *base =
-        strcmp(key->section_z, "smarthost") == 0 ? (void *)&config->smarthosts[0] : (void *)config;
-    if ((config->given[index / 32] & bit) != 0 && key->type != PP_CONFIG_PIN)
+    uint32_t *given;
+    void *base = find_base(config, word, instance, &given);
+    bool again = key->type == PP_CONFIG_PIN || key->type == PP_CONFIG_NETWORKS;
+    if ((given[index / 32] & bit) != 0 && !again)
         err = PP_ERR_STATE;
     else if (value.len == 0)
         err = PP_ERR_SYNTAX;
@@ -267,6 +362,6 @@ enum pp_err pp_config_set(struct pp_config *config, struct pp_text section, stru
     if (err != PP_OK)
         bad_value(key, value, err, error);
     else
-        config->given[index / 32] |= bit;
+        given[index / 32] |= bit;
     return err;
 }

@@ -17,14 +17,15 @@
 #include "base/text.h"
 #include "profile.h"
 
-#define PP_NAME_CAP           256 /* host names, addresses */
-#define PP_ADDRESS_CAP        321 /* local part 64, @, domain 255, NUL */
-#define PP_PATH_CAP           256
-#define PP_SECRET_CAP         512
-#define PP_LIST_CAP           2048 /* a list of addresses as written, commas between */
-#define PP_USER_CAP           128  /* name of a user of the relay server */
-#define PP_SENDERS_CAP        512  /* patterns of addresses, commas between */
-#define PP_CONFIG_GIVEN_WORDS 4    /* room for 128 keys */
+#define PP_NAME_CAP    256 /* host names, addresses */
+#define PP_ADDRESS_CAP 321 /* local part 64, @, domain 255, NUL */
+#define PP_PATH_CAP    256
+#define PP_SECRET_CAP  512
+#define PP_LIST_CAP    2048 /* a list of addresses as written, commas between */
+#define PP_USER_CAP    128  /* name of a user of the relay server */
+#define PP_SENDERS_CAP 512  /* patterns of addresses, commas between */
+
+#define PP_CONFIG_GIVEN_WORDS 4 /* room for 128 keys */
 
 /* Postfix's names of TLS security levels (TLS_README); `may`, `dane`, `dane-only` come later. */
 enum pp_tls_level {
@@ -105,6 +106,7 @@ struct pp_listener_config {
     bool received_client; /* the client's name and address stand in Received:; default yes */
     uint32_t
         early_talker_ms; /* wait so long with the greeting, who talks before it is refused; 0 */
+    uint32_t given[PP_CONFIG_GIVEN_WORDS]; /* as of pp_config */
 };
 
 /* Salted verifier of a password (RFC 5802 3): made by `pinpost passwd`. */
@@ -116,39 +118,34 @@ struct pp_scram_verifier {
 };
 
 struct pp_user_config {
-    char name[PP_USER_CAP];            /* of the section [user NAME] */
-    struct pp_scram_verifier password; /* `password = SCRAM-SHA-256$4096:SALT$STORED:SERVER` */
-    char
-        senders[PP_SENDERS_CAP]; /* patterns, commas between: a@b, *@b, *; empty: [identity] from */
-    uint32_t messages_an_hour;   /* 0: those of [server] */
-    uint32_t recipients_an_hour; /* 0: those of [server] */
-    uint64_t bytes_an_hour;      /* 0: those of [server] */
+    char name[PP_USER_CAP]; /* of the section [user NAME] */
+    struct pp_scram_verifier password;
+    char senders[PP_SENDERS_CAP]; /* patterns, commas between: a@b, *@b, *; see intake/access.h */
+    /* Quotas; 0: those of [server]. */
+    uint32_t messages_an_hour, recipients_an_hour;
+    uint64_t bytes_an_hour;
+    uint32_t given[PP_CONFIG_GIVEN_WORDS]; /* as of pp_config */
 };
 
 /* What is the same for all listeners. */
 struct pp_server_config {
-    char certificate_file[PP_PATH_CAP],
-        key_file[PP_PATH_CAP];       /* PEM; needed by tls other than none */
-    bool client_certificates;        /* ask for them: when any listener has client pins (derived) */
-    char auth_socket[PP_PATH_CAP];   /* Dovecot's auth-client; empty: the [user] sections */
-    char greeting_name[PP_NAME_CAP]; /* default [identity] hostname */
-    uint32_t connections;            /* in all; default the build's most */
-    uint32_t connections_a_client;   /* by address, IPv6 by /64; default 10 */
-    uint32_t commands;               /* of one session; default 1000; 0 no limit */
-    uint32_t errors;                 /* of one session; default 10 */
-    uint32_t messages;               /* of one session; default 100; 0 no limit */
-    uint32_t idle_ms;                /* between commands; default 5 min (RFC 5321 4.5.3.2.7) */
-    uint32_t command_ms;   /* from the first byte of a command to its CRLF; default 1 min */
-    uint32_t login_ms;     /* until a client that may not relay yet has logged in; default 2 min */
-    uint32_t message_ms;   /* from DATA to the final dot; default 30 min */
-    uint32_t session_ms;   /* all in all; default 2 h */
-    uint32_t handshake_ms; /* TLS; default 30 s */
-    uint32_t failed_login_ms;  /* wait before a failed login is answered; doubles; default 1 s */
-    uint32_t lockout_failures; /* failed logins of one client; default 10; 0 never */
-    uint32_t lockout_ms;       /* locked out for so long; failures are forgotten after it; 15 min */
-    uint32_t messages_an_hour; /* of a user or a client; 0 no limit */
-    uint32_t recipients_an_hour; /* 0 no limit */
-    uint64_t bytes_an_hour;      /* 0 no limit */
+    char certificate_file[PP_PATH_CAP], key_file[PP_PATH_CAP]; /* PEM */
+    char auth_socket[PP_PATH_CAP]; /* Dovecot's auth-client; empty: the [user] sections */
+    uint32_t connections;          /* in all; default the build's most but those of submit.sock */
+    uint32_t connections_a_client; /* by address, IPv6 by /64; 0 no limit */
+    /* Of one session; 0 no limit. */
+    uint32_t commands, errors, messages;
+    uint32_t command_ms;   /* from the first byte of a command to its CRLF */
+    uint32_t login_ms;     /* until a client that may not relay yet has logged in */
+    uint32_t message_ms;   /* from DATA to the final dot */
+    uint32_t session_ms;   /* all in all */
+    uint32_t handshake_ms; /* TLS */
+    /* Failed logins: the wait before the answer doubles with each; after so many the client is
+     * locked out (0: never), and for so long failures are remembered. */
+    uint32_t failed_login_ms, lockout_failures, lockout_ms;
+    /* Quotas of a user, or of a client; 0 no limit. */
+    uint32_t messages_an_hour, recipients_an_hour;
+    uint64_t bytes_an_hour;
 };
 
 /* By stage of the dialogue, milliseconds; defaults of RFC 5321 4.5.3.2. */

@@ -93,6 +93,133 @@ static enum pp_err check_recipients(const struct pp_config *config, struct pp_co
     return PP_OK;
 }
 
+/* ---- the relay server ---- */
+
+static enum pp_err refuse_listener(struct pp_config_error *error,
+                                   const struct pp_listener_config *listener, const char *words_z)
+{
+    memset(error->text, 0, sizeof error->text);
+    struct pp_writer w;
+    pp_writer_init(&w, error->text, sizeof error->text - 1);
+    pp_put_z(&w, "[listener ");
+    pp_put_safe(&w, pp_text_z(listener->name), sizeof listener->name);
+    pp_put_z(&w, "] ");
+    pp_put_z(&w, words_z);
+    return PP_ERR_STATE;
+}
+
+/* Loopback, private and link-local networks (RFC 1918, 4193, 4291, 6598, 3927): whatever their
+ * size, strangers are not in them. */
+static bool is_private(const struct pp_network *network)
+{
+    static const struct pp_network privates[] = {
+        {4, 8, {127}},       {4, 8, {10}},          {4, 12, {172, 16}},
+        {4, 16, {192, 168}}, {4, 10, {100, 64}},    {4, 16, {169, 254}},
+        {6, 7, {0xFC}},      {6, 10, {0xFE, 0x80}}, {6, 128, {[15] = 1}}};
+    for (size_t i = 0; i < sizeof privates / sizeof *privates; i++) {
+        const struct pp_network *p = &privates[i];
+        unsigned whole = p->prefix / 8, bits = p->prefix % 8;
+        uint8_t mask = (uint8_t)(0xFF00u >> bits);
+        if (p->family == network->family && network->prefix >= p->prefix &&
+            memcmp(p->ip, network->ip, whole) == 0 &&
+            (bits == 0 || ((p->ip[whole] ^ network->ip[whole]) & mask) == 0))
+            return true;
+    }
+    return false;
+}
+
+/* Public networks that strangers are in: larger than a provider gives to one customer, or so many
+ * that they add up. */
+static bool is_open(const struct pp_listener_config *listener)
+{
+    for (uint32_t i = 0; i < listener->network_count; i++) {
+        const struct pp_network *network = &listener->networks[i];
+        unsigned most = network->family == 4 ? 16 : 32;
+        if (network->prefix < most && !is_private(network))
+            return true;
+    }
+    return false;
+}
+
+static bool has_users(const struct pp_config *config)
+{
+    return config->user_count > 0 || config->server.auth_socket[0] != '\0';
+}
+
+static enum pp_err check_listener(const struct pp_config *config,
+                                  const struct pp_listener_config *listener,
+                                  struct pp_config_error *error)
+{
+    bool tls = listener->tls != PP_LISTENER_TLS_NONE, auth = listener->auth != PP_LISTENER_AUTH_OFF;
+    bool has_certificate =
+        config->server.certificate_file[0] != '\0' && config->server.key_file[0] != '\0';
+    struct pp_network any;
+    struct pp_text address = pp_text_z(listener->address);
+    if (!pp_text_equal(address, pp_text_z("*")) &&
+        (pp_network_parse(address, &any) != PP_OK || pp_text_find(address, '/') < address.len))
+        return refuse_listener(error, listener,
+                               "address: allowed are an IPv4 or IPv6 address, or *");
+    if (is_open(listener))
+        return refuse_listener(
+            error, listener,
+            "networks: would make an open relay of it: strangers are in a public "
+            "network of that size. Name your own networks, or ask for a login");
+    if (tls && !has_certificate)
+        return refuse_listener(error, listener,
+                               "tls: needs [server] certificate and key; or set tls = none");
+    if (tls && PP_INTAKE_TLS == 0)
+        return refuse_listener(error, listener, "tls: this build has no TLS for listeners");
+    if (auth && !tls)
+        return refuse_listener(error, listener,
+                               "auth: logins need TLS; set tls = may, require or implicit");
+    if (auth && !has_users(config))
+        return refuse_listener(error, listener,
+                               "auth: there are no users; add [user] sections (`pinpost passwd` "
+                               "prints them), or [server] auth_socket");
+    if (listener->client_pin_count > 0 && !tls)
+        return refuse_listener(error, listener, "client_pin: certificates are shown in TLS only");
+    if (listener->network_count == 0 && !auth && listener->client_pin_count == 0)
+        return refuse_listener(error, listener,
+                               "can relay for nobody: give networks, auth or client_pin");
+    if (listener->rewrite_sender && config->identity.from[0] == '\0')
+        return refuse_listener(error, listener, "rewrite_sender: needs [identity] from");
+    return PP_OK;
+}
+
+static bool overlap(const struct pp_listener_config *a, const struct pp_listener_config *b)
+{
+    return a->port == b->port && (strcmp(a->address, b->address) == 0 ||
+                                  strcmp(a->address, "*") == 0 || strcmp(b->address, "*") == 0);
+}
+
+static enum pp_err check_users(const struct pp_config *config, struct pp_config_error *error)
+{
+    for (uint32_t i = 0; i < config->user_count; i++) {
+        if (config->users[i].password.iterations == 0 && config->server.auth_socket[0] == '\0')
+            return refuse(error, "[user] password: is missing; `pinpost passwd` prints it");
+    }
+    return PP_OK;
+}
+
+static enum pp_err finish_listeners(struct pp_config *config, struct pp_config_error *error)
+{
+    enum pp_err err = check_users(config, error);
+    for (uint32_t i = 0; i < config->listener_count && err == PP_OK; i++) {
+        struct pp_listener_config *listener = &config->listeners[i];
+        if (listener->port == 0)
+            listener->port = listener->tls == PP_LISTENER_TLS_IMPLICIT    ? 465
+                             : listener->auth == PP_LISTENER_AUTH_REQUIRE ? 587
+                                                                          : 25;
+        err = check_listener(config, listener, error);
+        for (uint32_t k = 0; k < i && err == PP_OK; k++) {
+            if (overlap(&config->listeners[k], listener))
+                err =
+                    refuse_listener(error, listener, "address and port: another listener has them");
+        }
+    }
+    return err;
+}
+
 /* DIRECTORY/name, when the path was not given. */
 static bool derive_path(char *path, const char *directory_z, const char *name_z)
 {
@@ -120,5 +247,5 @@ enum pp_err pp_config_finish(struct pp_config *config, struct pp_config_error *e
         err = finish_queue(config, error);
     if (err == PP_OK)
         err = finish_smarthost(config, error);
-    return err;
+    return err == PP_OK ? finish_listeners(config, error) : err;
 }

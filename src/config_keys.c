@@ -20,6 +20,23 @@
     (uint32_t) offsetof(struct pp_smarthost_config, name),                                         \
         sizeof(((struct pp_smarthost_config *)0)->name)
 
+#define LISTENER(name)                                                                             \
+    (uint32_t) offsetof(struct pp_listener_config, name),                                          \
+        sizeof(((struct pp_listener_config *)0)->name)
+#define USER(name)                                                                                 \
+    (uint32_t) offsetof(struct pp_user_config, name), sizeof(((struct pp_user_config *)0)->name)
+
+static const struct pp_config_word listener_tls[] = {{"none", PP_LISTENER_TLS_NONE},
+                                                     {"may", PP_LISTENER_TLS_MAY},
+                                                     {"require", PP_LISTENER_TLS_REQUIRE},
+                                                     {"implicit", PP_LISTENER_TLS_IMPLICIT},
+                                                     {NULL, 0}};
+static const struct pp_config_word listener_auth[] = {{"off", PP_LISTENER_AUTH_OFF},
+                                                      {"optional", PP_LISTENER_AUTH_OPTIONAL},
+                                                      {"require", PP_LISTENER_AUTH_REQUIRE},
+                                                      {NULL, 0}};
+static const struct pp_config_word line_ends[] = {
+    {"reject", PP_LINE_ENDS_REJECT}, {"normalize", PP_LINE_ENDS_NORMALIZE}, {NULL, 0}};
 static const struct pp_config_word tls_modes[] = {
     {"starttls", PP_TLS_STARTTLS}, {"implicit", PP_TLS_IMPLICIT}, {NULL, 0}};
 static const struct pp_config_word tls_levels[] = {
@@ -103,6 +120,77 @@ static const struct pp_config_key keys[] = {
      "100", NULL, "Messages over one connection. 0: no limit."},
     {"delivery", "idle", PP_CONFIG_DURATION, FIELD(delivery.idle_ms), 0, 5 * MINUTE_MS, NULL,
      "2s", NULL, "An idle connection is kept for so long for the next message."},
+
+    {"listener", "address", PP_CONFIG_TEXT, LISTENER(address), 0, 0, NULL,
+     "*", NULL, "Address to listen on, IPv4 or IPv6; `*` is any of both families."},
+    {"listener", "port", PP_CONFIG_NUMBER, LISTENER(port), 1, 65535, NULL,
+     NULL, "465 with tls = implicit, 587 with auth = require, else 25", "TCP port."},
+    {"listener", "tls", PP_CONFIG_WORD, LISTENER(tls), 0, 0, listener_tls,
+     "may", NULL, "STARTTLS is not offered, offered, or required before anything else; or TLS from the first byte (RFC 8314)."},
+    {"listener", "auth", PP_CONFIG_WORD, LISTENER(auth), 0, 0, listener_auth,
+     "off", NULL, "Logins are not offered, offered, or required of everybody. They are only offered in TLS."},
+    {"listener", "networks", PP_CONFIG_NETWORKS, LISTENER(networks), 0, PP_LISTENER_NETWORKS, NULL,
+     NULL, NULL, "Clients in these may relay without a login."},
+    {"listener", "client_pin", PP_CONFIG_PIN, LISTENER(client_pins), 0, PP_PINS, NULL,
+     NULL, NULL, "Clients with one of these certificates or keys may relay without a login."},
+    {"listener", "line_ends", PP_CONFIG_WORD, LISTENER(line_ends), 0, 0, line_ends,
+     "reject", NULL, "A message with a bare CR or LF is refused, or made clean. CRLF.CRLF alone ends it either way."},
+    {"listener", "rewrite_sender", PP_CONFIG_WORD, LISTENER(rewrite_sender), 0, 0, yes_no,
+     "no", NULL, "Mail goes out as [identity] from: envelope and From; what stood there goes to Reply-To and X-Original-From."},
+    {"listener", "received_client", PP_CONFIG_WORD, LISTENER(received_client), 0, 0, yes_no,
+     "yes", NULL, "Name and address of the client stand in the Received field."},
+    {"listener", "early_talker", PP_CONFIG_DURATION, LISTENER(early_talker_ms), 0, MINUTE_MS, NULL,
+     "0", NULL, "The greeting waits so long, and who talks before it is refused. 0: no wait."},
+
+    {"user", "password", PP_CONFIG_VERIFIER, USER(password), 0, 0, NULL,
+     NULL, NULL, "What `pinpost passwd` prints: salted, the password cannot be read from it. Must be given, but with auth_socket."},
+    {"user", "senders", PP_CONFIG_PATTERNS, USER(senders), 0, 0, NULL,
+     NULL, "[identity] from, and the user's name where it is an address", "Addresses that the user may send as: user@example.org, *@example.org, or * for any."},
+    {"user", "messages_an_hour", PP_CONFIG_NUMBER, USER(messages_an_hour), 0, 1000000000, NULL,
+     NULL, "as in [server]", "Quota of this user."},
+    {"user", "recipients_an_hour", PP_CONFIG_NUMBER, USER(recipients_an_hour), 0, 1000000000, NULL,
+     NULL, "as in [server]", "Quota of this user."},
+    {"user", "bytes_an_hour", PP_CONFIG_SIZE, USER(bytes_an_hour), 0, 1024 * GIB, NULL,
+     NULL, "as in [server]", "Quota of this user."},
+
+    {"server", "certificate", PP_CONFIG_PATH, FIELD(server.certificate_file), 0, 0, NULL,
+     NULL, NULL, "The relay server's certificate and the chain behind it (PEM). Read again at SIGHUP and when it changes."},
+    {"server", "key", PP_CONFIG_PATH, FIELD(server.key_file), 0, 0, NULL,
+     NULL, NULL, "Its private key (PEM), RSA or ECDSA, unreadable for others."},
+    {"server", "auth_socket", PP_CONFIG_PATH, FIELD(server.auth_socket), 0, 0, NULL,
+     NULL, NULL, "Dovecot's auth-client socket: it decides on logins, not the passwords of [user] sections."},
+    {"server", "connections", PP_CONFIG_NUMBER, FIELD(server.connections), 1, PP_INTAKE_SESSIONS, NULL,
+     NULL, "the build's most", "Connections of all listeners at once."},
+    {"server", "connections_a_client", PP_CONFIG_NUMBER, FIELD(server.connections_a_client), 0, PP_INTAKE_SESSIONS, NULL,
+     "20", NULL, "Connections of one address (IPv6: of one /64) at once. 0: no limit."},
+    {"server", "commands", PP_CONFIG_NUMBER, FIELD(server.commands), 0, 1000000000, NULL,
+     "0", NULL, "Commands in one connection. 0: no limit."},
+    {"server", "errors", PP_CONFIG_NUMBER, FIELD(server.errors), 1, 1000000, NULL,
+     "20", NULL, "As many bad commands end a connection."},
+    {"server", "messages", PP_CONFIG_NUMBER, FIELD(server.messages), 0, 1000000000, NULL,
+     "0", NULL, "Messages in one connection. 0: no limit."},
+    {"server", "command", PP_CONFIG_DURATION, FIELD(server.command_ms), 1000, DAY_MS, NULL,
+     "1m", NULL, "From the first byte of a command to its end."},
+    {"server", "login", PP_CONFIG_DURATION, FIELD(server.login_ms), 1000, DAY_MS, NULL,
+     "2m", NULL, "A client that may not relay without a login has to log in within it."},
+    {"server", "message", PP_CONFIG_DURATION, FIELD(server.message_ms), 1000, DAY_MS, NULL,
+     "30m", NULL, "From DATA to the end of the message."},
+    {"server", "session", PP_CONFIG_DURATION, FIELD(server.session_ms), 1000, 7 * DAY_MS, NULL,
+     "4h", NULL, "A connection in all; a message under way is still taken."},
+    {"server", "handshake", PP_CONFIG_DURATION, FIELD(server.handshake_ms), 1000, DAY_MS, NULL,
+     "30s", NULL, "The TLS handshake of a client."},
+    {"server", "failed_login", PP_CONFIG_DURATION, FIELD(server.failed_login_ms), 0, 30 * SECOND_MS, NULL,
+     "1s", NULL, "Wait before a failed login is answered; it doubles with each, up to 30 s."},
+    {"server", "lockout_failures", PP_CONFIG_NUMBER, FIELD(server.lockout_failures), 0, 1000000, NULL,
+     "10", NULL, "After as many failed logins a client is locked out. 0: never."},
+    {"server", "lockout", PP_CONFIG_DURATION, FIELD(server.lockout_ms), 1000, 30 * DAY_MS, NULL,
+     "15m", NULL, "For so long; failures are remembered as long."},
+    {"server", "messages_an_hour", PP_CONFIG_NUMBER, FIELD(server.messages_an_hour), 0, 1000000000, NULL,
+     "0", NULL, "Quota of each user, and of each client without a login. 0: no limit."},
+    {"server", "recipients_an_hour", PP_CONFIG_NUMBER, FIELD(server.recipients_an_hour), 0, 1000000000, NULL,
+     "0", NULL, "The same for recipients."},
+    {"server", "bytes_an_hour", PP_CONFIG_SIZE, FIELD(server.bytes_an_hour), 0, 1024 * GIB, NULL,
+     "0", NULL, "The same for bytes of mail."},
 
     {"timeouts", "dns", PP_CONFIG_DURATION, FIELD(timeouts.dns_ms), 100, DAY_MS, NULL,
      "30s", NULL, "One look-up in all."},
@@ -220,6 +308,7 @@ static void put_allowed_text(struct pp_writer *w, const struct pp_config_key *ke
         [PP_CONFIG_ADDRESS] = "an address like user@example.org",
         [PP_CONFIG_LIST] = "addresses like user@example.org, commas between",
         [PP_CONFIG_PATH] = "a path that begins with /",
+        [PP_CONFIG_PATTERNS] = "user@example.org, *@example.org or *, commas between",
     };
     put_up_to(w, words[key->type], key->size - 1, " bytes");
 }
@@ -227,6 +316,13 @@ static void put_allowed_text(struct pp_writer *w, const struct pp_config_key *ke
 void pp_config_put_allowed(struct pp_writer *w, const struct pp_config_key *key)
 {
     switch (key->type) {
+    case PP_CONFIG_VERIFIER:
+        pp_put_z(w, "what `pinpost passwd` prints: SCRAM-SHA-256$...");
+        break;
+    case PP_CONFIG_NETWORKS:
+        put_up_to(w, "networks as 192.168.0.0/16 or fd00::/8, and addresses, commas between",
+                  key->max, "");
+        break;
     case PP_CONFIG_PIN:
         put_up_to(w, "SHA-256 fingerprints as cert:AA:BB:... or key:AA:BB:..., commas between",
                   key->max, "");

@@ -11,15 +11,18 @@
 #include "config.h"
 
 enum pp_config_type {
-    PP_CONFIG_TEXT,    /* UTF-8, one line */
-    PP_CONFIG_SECRET,  /* any bytes but NUL, CR, LF; never shown */
-    PP_CONFIG_NAME,    /* of a user or group */
-    PP_CONFIG_HOST,    /* a host name or IP address */
-    PP_CONFIG_DOMAIN,  /* a host name */
-    PP_CONFIG_ADDRESS, /* a mail address, or a bare local part */
-    PP_CONFIG_LIST,    /* mail addresses, commas between */
-    PP_CONFIG_PATH,    /* absolute */
-    PP_CONFIG_PIN,     /* fingerprints, commas between; may be given several times */
+    PP_CONFIG_TEXT,     /* UTF-8, one line */
+    PP_CONFIG_SECRET,   /* any bytes but NUL, CR, LF; never shown */
+    PP_CONFIG_NAME,     /* of a user or group */
+    PP_CONFIG_HOST,     /* a host name or IP address */
+    PP_CONFIG_DOMAIN,   /* a host name */
+    PP_CONFIG_ADDRESS,  /* a mail address, or a bare local part */
+    PP_CONFIG_LIST,     /* mail addresses, commas between */
+    PP_CONFIG_PATH,     /* absolute */
+    PP_CONFIG_PATTERNS, /* mail addresses, *@domain or *, commas between */
+    PP_CONFIG_VERIFIER, /* pp_scram_verifier_parse(); never shown */
+    PP_CONFIG_NETWORKS, /* networks, commas between; may be given several times */
+    PP_CONFIG_PIN,      /* fingerprints, commas between; may be given several times */
     PP_CONFIG_NUMBER,
     PP_CONFIG_PERCENT,
     PP_CONFIG_SIZE,     /* bytes */
@@ -36,7 +39,7 @@ struct pp_config_key {
     const char *section_z;
     const char *name_z;
     enum pp_config_type type;
-    uint32_t offset;   /* of the field in pp_config; in pp_smarthost_config for section smarthost */
+    uint32_t offset;   /* of the field in pp_config; in the struct of a section that has names */
     uint32_t size;     /* of the field */
     uint64_t min, max; /* numbers, sizes, durations */
     const struct pp_config_word *words;
@@ -51,6 +54,8 @@ uint32_t pp_config_key_count(void);
 const struct pp_config_key *pp_config_key(uint32_t index);
 /* Index of a key, or PP_CONFIG_NO_KEY. `section` without a smarthost's name. */
 uint32_t pp_config_key_find(struct pp_text section, struct pp_text name);
+/* Sections of which there may be several, told apart by name: smarthost, listener, user. */
+bool pp_config_has_name(struct pp_text section);
 /* What may be written: "a duration from 100ms to 1d", "one of starttls, implicit". */
 void pp_config_put_allowed(struct pp_writer *w, const struct pp_config_key *key);
 void pp_config_put_default(struct pp_writer *w, const struct pp_config_key *key);

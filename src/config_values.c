@@ -172,6 +172,26 @@ static bool is_list(struct pp_text text)
     return true;
 }
 
+/* An address, or `*` in place of its local part or of all. */
+static bool is_pattern(struct pp_text text)
+{
+    if (pp_text_equal(text, pp_text_z("*")))
+        return true;
+    if (pp_text_starts_nocase(text, pp_text_z("*@")))
+        return is_domain(pp_text_n(text.p + 2, text.len - 2));
+    return is_address(text);
+}
+
+static bool is_patterns(struct pp_text text)
+{
+    while (text.len > 0) {
+        bool more = pp_text_find(text, ',') < text.len;
+        if (!is_pattern(pp_text_trim(pp_text_cut(&text, ','))) || (more && text.len == 0))
+            return false;
+    }
+    return true;
+}
+
 static bool is_path(struct pp_text text)
 {
     return text.len > 0 && text.p[0] == '/' && !has_control(text);
@@ -196,6 +216,8 @@ static bool is_text_of(enum pp_config_type type, struct pp_text value)
         return is_list(value);
     case PP_CONFIG_PATH:
         return is_path(value);
+    case PP_CONFIG_PATTERNS:
+        return is_patterns(value);
     default:
         return false;
     }
@@ -248,23 +270,42 @@ static enum pp_err store_word(const struct pp_config_key *key, void *field, stru
     return PP_ERR_SYNTAX;
 }
 
-/* All of the list or nothing. */
-static enum pp_err store_pins(struct pp_smarthost_config *host, struct pp_text value)
+/* A list lies behind its count. */
+_Static_assert(offsetof(struct pp_tls_policy, pins) ==
+                   offsetof(struct pp_tls_policy, pin_count) + sizeof(uint32_t),
+               "pins behind their count");
+_Static_assert(offsetof(struct pp_listener_config, client_pins) ==
+                   offsetof(struct pp_listener_config, client_pin_count) + sizeof(uint32_t),
+               "pins behind their count");
+_Static_assert(offsetof(struct pp_listener_config, networks) ==
+                   offsetof(struct pp_listener_config, network_count) + sizeof(uint32_t),
+               "networks behind their count");
+
+static enum pp_err parse_one(const struct pp_config_key *key, struct pp_text text, uint8_t *out)
 {
-    struct pp_tls_policy policy = host->tls;
+    return key->type == PP_CONFIG_PIN ? pp_pin_parse(text, (void *)out)
+                                      : pp_network_parse(text, (void *)out);
+}
+
+/* All of the list or nothing. */
+static enum pp_err store_list(const struct pp_config_key *key, uint8_t *field, struct pp_text value)
+{
+    size_t one = key->size / key->max;
+    uint32_t count;
+    memcpy(&count, field - sizeof count, sizeof count);
     do {
         bool more = pp_text_find(value, ',') < value.len;
         struct pp_text text = pp_text_trim(pp_text_cut(&value, ','));
-        if (policy.pin_count == PP_PINS)
+        if (count == key->max)
             return PP_ERR_DRY;
-        enum pp_err err = pp_pin_parse(text, &policy.pins[policy.pin_count]);
+        enum pp_err err = parse_one(key, text, field + count * one);
         if (err != PP_OK)
             return err;
-        policy.pin_count++;
+        count++;
         if (more && value.len == 0)
             return PP_ERR_SYNTAX;
     } while (value.len > 0);
-    host->tls = policy;
+    memcpy(field - sizeof count, &count, sizeof count);
     return PP_OK;
 }
 
@@ -275,7 +316,10 @@ enum pp_err pp_config_store(const struct pp_config_key *key, void *base, struct 
     enum pp_err err;
     switch (key->type) {
     case PP_CONFIG_PIN:
-        return store_pins(base, value);
+    case PP_CONFIG_NETWORKS:
+        return store_list(key, field, value);
+    case PP_CONFIG_VERIFIER:
+        return pp_scram_verifier_parse(value, field);
     case PP_CONFIG_WORD:
         return store_word(key, field, value);
     case PP_CONFIG_PERCENT:

@@ -237,8 +237,10 @@ static bool accept_one(struct pp_relay *r, unsigned listener, pp_time_ms now_ms)
         r->port->stream_close(r->port->ctx, stream);
         return true;
     }
-    if (!pp_intake_session_start(&r->intake_sessions[slot], &r->server, stream, &peer,
-                                 r->port->listener_config[listener], now_ms)) {
+    if (!pp_intake_session_start(
+            &r->intake_sessions[slot], &r->server, stream, &peer,
+            r->port->listener_config != NULL ? r->port->listener_config[listener] : PP_PORT_LOCAL,
+            now_ms)) {
         pp_pool_give(&r->intake_pool, slot);
     }
     return true;

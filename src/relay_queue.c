@@ -383,8 +383,8 @@ static bool is_for(struct pp_relay *r, const struct pp_queue_entry *entry, struc
     }
     while (pp_queue_reader_recipient(&the_reader, &address) == PP_OK) {
         if (address.len > domain.len && address.p[address.len - domain.len - 1] == '@' &&
-            pp_text_equal_nocase(
-                pp_text_n(address.p + address.len - domain.len, domain.len), domain)) {
+            pp_text_equal_nocase(pp_text_n(address.p + address.len - domain.len, domain.len),
+                                 domain)) {
             return true;
         }
     }

@@ -43,6 +43,16 @@ static void keep_fixed(struct pp_daemon *d, const struct pp_config *now)
         log_words(d, PP_LOG_WARN, "config_needs_restart", "section", "daemon");
     if (strcmp(now->queue.path, next->queue.path) != 0)
         log_words(d, PP_LOG_WARN, "config_needs_restart", "key", "[queue] path");
+    /* Sockets stay as they are; the other rules of a listener may change. */
+    bool same = now->listener_count == next->listener_count;
+    for (uint32_t i = 0; i < now->listener_count && same; i++)
+        same = strcmp(now->listeners[i].address, next->listeners[i].address) == 0 &&
+               now->listeners[i].port == next->listeners[i].port;
+    if (!same) {
+        log_words(d, PP_LOG_WARN, "config_needs_restart", "section", "listener");
+        next->listener_count = now->listener_count;
+        memcpy(next->listeners, now->listeners, sizeof next->listeners);
+    }
     next->daemon = now->daemon;
     memcpy(next->queue.path, now->queue.path, sizeof next->queue.path);
 }
@@ -109,6 +119,7 @@ static void drain(struct pp_daemon *d)
     log_words(d, PP_LOG_INFO, "stopping", "", NULL);
     /* Who comes now finds nobody, and leaves mail in the drop directory. */
     pp_daemon_unlisten(&d->submit_socket);
+    pp_tcp_unlisten(&d->tcp);
     while ((!quiet || !pp_drop_drain(&d->drop)) && pp_signals_stops() < 2 &&
            now_ms(d) < deadline_ms) {
         uint64_t next_ms = turn(d);

@@ -14,6 +14,7 @@
 #include "flash_device.h"
 #include "posix_port.h"
 #include "privileges.h"
+#include "tcp_listen.h"
 
 struct pp_daemon {
     struct pp_cmd_context *context; /* its configuration is the one in force */
@@ -22,6 +23,7 @@ struct pp_daemon {
     struct pp_posix_port posix;
     struct pp_flash_device flash;
     struct pp_daemon_socket submit_socket, control_socket;
+    struct pp_tcp_listeners tcp;
     struct pp_relay *relay; /* NULL until it runs */
     struct pp_log log;
     struct pp_control control;

@@ -114,11 +114,12 @@ static enum pp_err open_places(struct pp_daemon *d, char *words, size_t cap)
     if (err == PP_OK)
         err = pp_daemon_listen(&d->control_socket, config->daemon.control_socket, 0660, owner,
                                words, cap);
-    if (err == PP_OK && pp_posix_port_listen(&d->posix, d->submit_socket.fd) != 0) {
+    if (err == PP_OK && pp_posix_port_listen(&d->posix, d->submit_socket.fd, PP_PORT_LOCAL) != 0) {
         snprintf(words, cap, "%s: %s", config->daemon.submit_socket, strerror(errno));
         err = PP_ERR_IO;
     }
-    return err;
+    pp_tcp_raise_limit();
+    return err == PP_OK ? pp_tcp_listen(&d->tcp, &d->posix, config, words, cap) : err;
 }
 
 static int open_world(struct pp_daemon *d)

@@ -22,7 +22,9 @@
 #include "base/log.h"
 #include "posix_names.h"
 
-#define EVENTS_A_WAIT 32
+#define EVENTS_A_WAIT 256
+/* What epoll gives back: a stream's handle above this bit, or a descriptor that is none of ours. */
+#define OF_STREAM (UINT64_C(1) << 32)
 
 /* ---- clocks, entropy, log ---- */
 
@@ -135,7 +137,8 @@ static int keep(struct pp_posix_port *p, int fd, bool connected)
 {
     for (int i = 0; i < PP_POSIX_SOCKETS; i++) {
         if (p->sockets[i].fd < 0) {
-            p->sockets[i] = (struct pp_posix_socket){.fd = fd, .connected = connected};
+            p->sockets[i] =
+                (struct pp_posix_socket){.fd = fd, .ready = true, .connected = connected};
             return i + 1;
         }
     }
@@ -206,7 +209,17 @@ static int stream_connected(void *ctx, int handle)
 
 static int stream_read(void *ctx, int handle, void *out, size_t cap)
 {
-    return io_result(recv(of(ctx, handle)->fd, out, cap, 0));
+    struct pp_posix_socket *s = of(ctx, handle);
+    ssize_t n = recv(s->fd, out, cap, 0);
+
+    /* All was read: what comes from now on epoll tells. */
+    s->ready = n > 0 && (size_t)n == cap;
+    return io_result(n);
+}
+
+static bool stream_ready(void *ctx, int handle)
+{
+    return of(ctx, handle)->ready;
 }
 
 static int stream_write(void *ctx, int handle, const void *bytes, size_t len)
@@ -222,7 +235,7 @@ static void stream_watch(void *ctx, int handle, bool wants_read, bool wants_writ
     struct pp_posix_socket *s = of(p, handle);
     struct epoll_event event = {.events = (wants_read ? (uint32_t)(EPOLLIN | EPOLLRDHUP) : 0u) |
                                           (wants_write ? (uint32_t)EPOLLOUT : 0u),
-                                .data.fd = s->fd};
+                                .data.u64 = OF_STREAM | (uint64_t)(unsigned)handle};
 
     if (event.events == s->watched) {
         return;
@@ -238,28 +251,67 @@ static void stream_watch(void *ctx, int handle, bool wants_read, bool wants_writ
 
 static void socket_close(void *ctx, int handle)
 {
-    struct pp_posix_socket *s = of(ctx, handle);
+    struct pp_posix_port *p = ctx;
+    struct pp_posix_socket *s = of(p, handle);
 
     close(s->fd);
     *s = (struct pp_posix_socket){.fd = -1};
+    p->accepted = p->accepted || p->starved; /* try again to accept */
+    p->starved = false;
+}
+
+static void put_address(const struct sockaddr_storage *from, struct pp_address *out)
+{
+    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
+    const struct sockaddr_in *in4 = (const void *)from;
+    const struct sockaddr_in6 *in6 = (const void *)from;
+
+    if (from->ss_family == AF_INET) {
+        out->family = 4;
+        memcpy(out->ip, &in4->sin_addr, 4);
+        out->port = ntohs(in4->sin_port);
+    } else if (from->ss_family == AF_INET6) {
+        bool is_mapped = memcmp(&in6->sin6_addr, mapped, sizeof(mapped)) == 0;
+        out->family = is_mapped ? 4 : 6;
+        memcpy(out->ip, (const uint8_t *)&in6->sin6_addr + (is_mapped ? 12 : 0),
+               is_mapped ? 4 : 16);
+        out->port = ntohs(in6->sin6_port);
+        out->scope = in6->sin6_scope_id;
+    }
+}
+
+static void put_credentials(int fd, struct pp_peer *peer)
+{
+    struct ucred credentials;
+    socklen_t len = sizeof(credentials);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &len) == 0) {
+        peer->uid_known = true;
+        peer->uid = credentials.uid;
+    }
 }
 
 static int stream_accept(void *ctx, unsigned listener, struct pp_peer *peer)
 {
     struct pp_posix_port *p = ctx;
-    struct ucred credentials;
-    socklen_t len = sizeof(credentials);
-    int fd = accept4(p->listeners[listener], NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    struct sockaddr_storage from = {.ss_family = AF_UNSPEC};
+    socklen_t from_len = sizeof(from);
+    int fd = accept4(p->listeners[listener], (struct sockaddr *)&from, &from_len,
+                     SOCK_NONBLOCK | SOCK_CLOEXEC);
 
     if (fd < 0) {
+        p->starved = p->starved || errno == EMFILE || errno == ENFILE || errno == ENOBUFS;
         return errno == EAGAIN || errno == EINTR || errno == ECONNABORTED ? PP_IO_LATER
                                                                           : io_error(errno);
     }
     p->accepted = true;
     memset(peer, 0, sizeof(*peer));
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &len) == 0) {
-        peer->uid_known = true;
-        peer->uid = credentials.uid;
+    if (from.ss_family == AF_INET || from.ss_family == AF_INET6) {
+        const int one = 1;
+        put_address(&from, &peer->address);
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    } else {
+        put_credentials(fd, peer);
     }
     return keep(p, fd, true);
 }
@@ -298,24 +350,26 @@ static void wait_until(void *ctx, uint64_t until_ms)
     }
     if (p->accepted) {
         p->accepted = false;
-        return; /* more connections may wait, of which there will be no further event */
+        timeout_ms = 0; /* more connections may wait, of which there will be no further event */
     }
-    if (timeout_ms == 0) {
-        return; /* there is more to do: what came meanwhile is seen by trying */
+    int count = epoll_wait(p->epoll_fd, events, EVENTS_A_WAIT, timeout_ms);
+    for (int i = 0; i < count; i++) {
+        if ((events[i].data.u64 & OF_STREAM) != 0) {
+            of(p, (int)(events[i].data.u64 & INT32_MAX))->ready = true;
+        }
     }
-    (void)epoll_wait(p->epoll_fd, events, EVENTS_A_WAIT, timeout_ms);
 }
 
 int pp_posix_port_watch(struct pp_posix_port *p, int fd, bool reads, bool writes, bool watched)
 {
     struct epoll_event event = {.events = (reads ? (uint32_t)(EPOLLIN | EPOLLRDHUP) : 0u) |
                                           (writes ? (uint32_t)EPOLLOUT : 0u),
-                                .data.fd = fd};
+                                .data.u64 = (uint64_t)(unsigned)fd};
 
     return epoll_ctl(p->epoll_fd, watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event);
 }
 
-int pp_posix_port_listen(struct pp_posix_port *p, int fd)
+int pp_posix_port_listen(struct pp_posix_port *p, int fd, uint32_t config)
 {
     if (p->port.listener_count == PP_POSIX_LISTENERS) {
         errno = EMFILE;
@@ -323,7 +377,9 @@ int pp_posix_port_listen(struct pp_posix_port *p, int fd)
     }
     /* Edge-triggered: while all sessions are taken, those who wait must not wake the loop again and
      * again. */
-    struct epoll_event event = {.events = EPOLLIN | (uint32_t)EPOLLET, .data.fd = fd};
+    struct epoll_event event = {.events = EPOLLIN | (uint32_t)EPOLLET,
+                                .data.u64 = (uint64_t)(unsigned)fd};
+    p->listener_config[p->port.listener_count] = config;
     p->listeners[p->port.listener_count++] = fd;
     return epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, fd, &event);
 }
@@ -342,6 +398,8 @@ static void fill(struct pp_posix_port *p)
         .stream_write = stream_write,
         .stream_watch = stream_watch,
         .stream_close = socket_close,
+        .stream_ready = stream_ready,
+        .listener_config = p->listener_config,
         .stream_accept = stream_accept,
         .datagram_open = datagram_open,
         .datagram_send = stream_write,

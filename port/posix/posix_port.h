@@ -17,12 +17,13 @@
 /* Streams and datagrams: all sessions, each delivery with a look-up of its own, and some to spare.
  */
 #define PP_POSIX_SOCKETS   (PP_INTAKE_SESSIONS + PP_DELIVERY_SESSIONS * 2 + 8)
-#define PP_POSIX_LISTENERS 2
-#define PP_POSIX_SERVERS   3 /* name servers, as resolv.conf(5) */
+#define PP_POSIX_LISTENERS (1 + PP_LISTENERS * 2) /* "*" takes one of each family */
+#define PP_POSIX_SERVERS   3                      /* name servers, as resolv.conf(5) */
 
 struct pp_posix_socket {
     int fd;           /* -1: free */
     uint32_t watched; /* epoll events asked for; 0: none */
+    bool ready;       /* epoll told of it since a read came to the end of what there was */
     bool connected;
 };
 
@@ -30,7 +31,9 @@ struct pp_posix_port {
     struct pp_port port; /* what the relay gets */
     int epoll_fd;
     int listeners[PP_POSIX_LISTENERS];
+    uint32_t listener_config[PP_POSIX_LISTENERS];
     bool accepted; /* since the last wait */
+    bool starved;  /* an accept found no descriptor: the next close makes room for it */
     struct pp_posix_socket sockets[PP_POSIX_SOCKETS];
     bool to_syslog;
     char resolv_path[256];
@@ -45,8 +48,9 @@ int pp_posix_port_init(struct pp_posix_port *p, const char *resolv_path_z,
                        const char *hosts_path_z);
 void pp_posix_port_close(struct pp_posix_port *p);
 void pp_posix_port_log_to_syslog(struct pp_posix_port *p, bool yes);
-/* A listening, non-blocking local socket that the relay accepts from. 0 or -1 with errno set. */
-int pp_posix_port_listen(struct pp_posix_port *p, int fd);
+/* A listening, non-blocking socket that the relay accepts from; `config` is the listener's index in
+ * the configuration, or PP_PORT_LOCAL. 0 or -1 with errno set. */
+int pp_posix_port_listen(struct pp_posix_port *p, int fd, uint32_t config);
 /* wait() also returns when `fd` can be read, or written where `writes` says so. `watched`: it was
  * asked for before. */
 int pp_posix_port_watch(struct pp_posix_port *p, int fd, bool reads, bool writes, bool watched);

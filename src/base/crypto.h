@@ -35,8 +35,8 @@ PP_MUST_USE enum pp_err pp_sha256(const void *bytes, size_t len, uint8_t out[PP_
 /* HMAC-SHA-256 (RFC 2104). `out` may be `bytes`. */
 PP_MUST_USE enum pp_err pp_hmac_sha256(const void *key, size_t key_len, const void *bytes,
                                        size_t len, uint8_t out[PP_SHA256_BYTES]);
-/* PBKDF2 with HMAC-SHA-256 (RFC 8018 5.2), one block; RFC 5802 calls it Hi(). Time: two compressions
- * an iteration, about 3 ms for 4,096 on a PC. `salt` up to 64 bytes: PP_ERR_RANGE. */
+/* PBKDF2 with HMAC-SHA-256 (RFC 8018 5.2), one block; RFC 5802 calls it Hi(). Time: two
+ * compressions an iteration, about 3 ms for 4,096 on a PC. `salt` up to 64 bytes: PP_ERR_RANGE. */
 PP_MUST_USE enum pp_err pp_pbkdf2_sha256(const void *password, size_t password_len,
                                          const void *salt, size_t salt_len, uint32_t iterations,
                                          uint8_t out[PP_SHA256_BYTES]);

@@ -103,8 +103,8 @@ static struct pp_access_client *find(struct pp_access *a, const uint64_t key[2],
         if (c->key[0] == key[0] && c->key[1] == key[1]) {
             return c;
         }
-        if (c->connections == 0 && (best == NULL || (!is_free(best) && (is_free(c) ||
-                                                     gives_way(a, c, best, now_ms))))) {
+        if (c->connections == 0 &&
+            (best == NULL || (!is_free(best) && (is_free(c) || gives_way(a, c, best, now_ms))))) {
             best = c;
         }
     }
@@ -240,8 +240,7 @@ bool pp_access_may_send_as(const struct pp_config *config, struct pp_text name,
                            struct pp_text sender)
 {
     uint32_t user = pp_access_find_user(config, name);
-    struct pp_text rest =
-        pp_text_z(user != PP_ACCESS_NONE ? config->users[user].senders : "");
+    struct pp_text rest = pp_text_z(user != PP_ACCESS_NONE ? config->users[user].senders : "");
 
     if (sender.len == 0) {
         return true;

@@ -7,9 +7,9 @@
  * Follows:  RFC 4954 (codes are the caller's), RFC 6177 (a /64 is one client)
  *
  * A client is an IPv4 address, an IPv6 /64, or the local socket (family 0: all users of it are one,
- * never locked out and without a limit of connections). An IPv4 address mapped into IPv6 is the IPv4
- * one. The table is bounded: the client without connections that was away longest gives way, one that
- * is locked out last of all.
+ * never locked out and without a limit of connections). An IPv4 address mapped into IPv6 is the
+ * IPv4 one. The table is bounded: the client without connections that was away longest gives way,
+ * one that is locked out last of all.
  */
 #ifndef PP_INTAKE_ACCESS_H
 #define PP_INTAKE_ACCESS_H

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "intake/session_parts.h"
+#include "wire/dns.h"
 
 /* Events handled before the link gets its turn again. */
 #define EVENTS_MAX 256
@@ -24,7 +25,7 @@ void pp_session_log_begin(const struct pp_intake_session *s, struct pp_log_line 
     pp_log_begin(line, s->shared->intake->log, level, id, event_z);
     if (s->peer.address.family != 0) {
         pp_writer_init(&w, address, sizeof(address));
-        pp_put_address(&w, &s->peer.address);
+        pp_put_address(&w, &s->peer.address, false);
         pp_log_text(line, "client", pp_writer_text(&w));
     } else if (s->peer.uid_known) {
         pp_log_u64(line, "uid", s->peer.uid);
@@ -154,8 +155,7 @@ static bool has_listed_certificate(const struct pp_intake_session *s,
     for (uint32_t i = 0; i < s->client_pin_count && facts->has_peer; i++) {
         const struct pp_pin *pin = &s->client_pins[i];
         bool key = memcmp(pin->sha256, facts->key_sha256, sizeof(pin->sha256)) == 0;
-        bool certificate =
-            memcmp(pin->sha256, facts->certificate_sha256, sizeof(pin->sha256)) == 0;
+        bool certificate = memcmp(pin->sha256, facts->certificate_sha256, sizeof(pin->sha256)) == 0;
         if ((key && pin->kind != PP_PIN_CERTIFICATE) || (certificate && pin->kind != PP_PIN_KEY)) {
             return true;
         }
@@ -170,7 +170,8 @@ static void secured(void *ctx, pp_time_ms now_ms)
 
     pp_session_drop_message(s);
     s->trusted = s->trusted || has_listed_certificate(s, facts);
-    s->server.params.needs_login = s->server.params.needs_login && !has_listed_certificate(s, facts);
+    s->server.params.needs_login =
+        s->server.params.needs_login && !has_listed_certificate(s, facts);
     log_tls(s, facts);
     pp_smtp_server_secured(&s->server, now_ms);
 }
@@ -220,7 +221,7 @@ static struct pp_server_params params_of(const struct pp_intake_session *s,
         .hostname_z = config->identity.hostname,
         .size_limit = config->queue.message_limit_bytes,
         .recipient_limit = config->queue.recipient_limit,
-        .idle_ms = server->idle_ms,
+        .idle_ms = config->timeouts.server_ms,
         .command_ms = server->command_ms,
         .message_ms = server->message_ms,
         .session_ms = server->session_ms,
@@ -258,8 +259,7 @@ static void close_refused(struct pp_intake_session *s, const struct pp_port *por
 /* A connection that gets no session hears why, where it would understand it. */
 static bool enter(struct pp_intake_session *s, int stream, bool in_the_clear, pp_time_ms now_ms)
 {
-    enum pp_err err =
-        pp_access_enter(&s->shared->access, &s->peer.address, now_ms, &s->client);
+    enum pp_err err = pp_access_enter(&s->shared->access, &s->peer.address, now_ms, &s->client);
     const char *reply_z = err == PP_ERR_DENIED
                               ? "554 5.7.1 too many failed logins, try again later\r\n"
                               : "421 4.7.0 too many connections\r\n";
@@ -320,7 +320,7 @@ static void end(struct pp_intake_session *s)
     pp_session_drop_message(s);
     pp_session_end_login(s);
     take_tls_back(s);
-    pp_access_leave(&s->shared->access, s->client);
+    pp_access_leave(&s->shared->access, s->client, s->link.port->now_ms(s->link.port->ctx));
     s->active = false;
 }
 

@@ -12,7 +12,8 @@
  * after it, without waiting for the answer, has its message in the queue.
  *
  * Who may relay: the local socket, a client in the listener's networks, one that logged in, one
- * whose certificate is listed. What follows from a reread configuration holds for later connections.
+ * whose certificate is listed. What follows from a reread configuration holds for later
+ * connections.
  */
 #ifndef PP_INTAKE_SESSION_H
 #define PP_INTAKE_SESSION_H
@@ -49,8 +50,8 @@ struct pp_intake_server {
 
 /* Of the login under way. */
 struct pp_intake_login {
-    bool waits;               /* for the backend, or for the time of a refusal */
-    int backend;              /* the port's handle, 0 none */
+    bool waits;                /* for the backend, or for the time of a refusal */
+    int backend;               /* the port's handle, 0 none */
     enum pp_server_login said; /* what is answered at answer_at_ms */
     pp_time_ms answer_at_ms;
     struct pp_sasl_server sasl;
@@ -81,8 +82,9 @@ struct pp_intake_session {
     uint64_t content_bytes;
     struct pp_ticket ticket;
     pp_time_ms sealed_at_ms;
-    pp_time_ms served_ms; /* when it last got somewhere: a message, a login, the connection itself */
-    size_t tls_slot;      /* PP_POOL_NONE */
+    pp_time_ms
+        served_ms;   /* when it last got somewhere: a message, a login, the connection itself */
+    size_t tls_slot; /* PP_POOL_NONE */
     struct pp_smtp_server server;
     struct pp_link link;
 };

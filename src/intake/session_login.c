@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "base/bytes.h"
 #include "intake/session_parts.h"
 
 /* For the backend to say something. */
@@ -56,11 +57,10 @@ static void keep_name(struct pp_intake_session *s, struct pp_text name)
 static void accept(struct pp_intake_session *s, struct pp_text name, struct pp_buf *out,
                    pp_time_ms now_ms)
 {
-    struct pp_access *access = &s->shared->access;
 
-    pp_access_login_worked(access, s->client);
+    pp_access_login_worked(&s->shared->access, s->client);
     keep_name(s, name);
-    s->user = pp_access_find_user(access, name);
+    s->user = pp_access_find_user(s->shared->intake->config, name);
     s->logged_in = true;
     s->served_ms = now_ms;
     log_login(s, true, name);
@@ -123,8 +123,8 @@ static void ask_verifiers(struct pp_intake_session *s, const struct pp_server_au
             answer(s, out, PP_SERVER_LOGIN_UNKNOWN, now_ms);
             return;
         }
-        step = pp_sasl_server_begin(&s->login.sasl, s->shared->intake->config, mechanism, initial,
-                                    &w);
+        step =
+            pp_sasl_server_begin(&s->login.sasl, s->shared->intake->config, mechanism, initial, &w);
     } else {
         step = pp_sasl_server_answer(&s->login.sasl, auth->response, &w);
     }
@@ -157,8 +157,8 @@ static void ask_backend(struct pp_intake_session *s, const struct pp_server_auth
         return;
     }
     if (port->login_begin != NULL && auth->begins) {
-        done = port->login_begin(port->ctx, mechanism, &s->peer,
-                                 auth->has_response ? response : NULL);
+        done =
+            port->login_begin(port->ctx, mechanism, &s->peer, auth->has_response ? response : NULL);
         s->login.backend = done > 0 ? done : 0;
     } else if (s->login.backend > 0) {
         done = port->login_answer(port->ctx, s->login.backend, response);

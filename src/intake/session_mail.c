@@ -10,6 +10,7 @@
 
 #include "intake/session_parts.h"
 #include "message/received.h"
+#include "wire/dns.h"
 
 static struct pp_text origin_of(const struct pp_intake_session *s, struct pp_writer *w)
 {
@@ -21,7 +22,7 @@ static struct pp_text origin_of(const struct pp_intake_session *s, struct pp_wri
         pp_put_z(w, s->user_name);
     } else if (s->peer.address.family != 0) {
         pp_put_z(w, "client=");
-        pp_put_address(w, &s->peer.address);
+        pp_put_address(w, &s->peer.address, false);
     } else {
         pp_put_z(w, "smtp");
     }
@@ -80,7 +81,7 @@ static enum pp_err check_sender(struct pp_intake_session *s, const struct pp_ser
 
     /* What is sent as somebody else in the end may come in as anybody. */
     if (err == PP_OK && s->logged_in && !s->rewrite_sender &&
-        !pp_access_may_send_as(&s->shared->access, pp_text_z(s->user_name), mail->sender)) {
+        !pp_access_may_send_as(s->shared->intake->config, pp_text_z(s->user_name), mail->sender)) {
         err = PP_ERR_DENIED;
     }
     return err;
@@ -107,7 +108,7 @@ static struct pp_text trace_of(const struct pp_intake_session *s, struct pp_writ
         return pp_text_n(NULL, 0);
     }
     pp_writer_init(&a, address, sizeof(address));
-    pp_put_address(&a, &s->peer.address);
+    pp_put_address(&a, &s->peer.address, false);
     const struct pp_received_facts facts = {
         .hello = s->received_client ? pp_smtp_server_hello(&s->server) : pp_text_n(NULL, 0),
         .address = s->received_client ? pp_writer_text(&a) : pp_text_n(NULL, 0),
@@ -115,10 +116,10 @@ static struct pp_text trace_of(const struct pp_intake_session *s, struct pp_writ
         .esmtp = pp_smtp_server_is_esmtp(&s->server),
         .authenticated = s->logged_in,
         .smtputf8 = mail->smtputf8,
-        .tls_version = s->link.encrypted ? pp_text_z(pp_tls_facts(s->link.tls)->version)
-                                         : pp_text_n(NULL, 0),
-        .tls_cipher = s->link.encrypted ? pp_text_z(pp_tls_facts(s->link.tls)->cipher)
-                                        : pp_text_n(NULL, 0),
+        .tls_version =
+            s->link.encrypted ? pp_text_z(pp_tls_facts(s->link.tls)->version) : pp_text_n(NULL, 0),
+        .tls_cipher =
+            s->link.encrypted ? pp_text_z(pp_tls_facts(s->link.tls)->cipher) : pp_text_n(NULL, 0),
         .now_s = intake->port->wall_s(intake->port->ctx),
     };
     pp_put_received(w, &facts);

@@ -7,9 +7,9 @@
 
 #include <stddef.h>
 
-#define FULL   "452 4.3.1 the queue is full, try again later"
-#define BUSY   "452 4.3.1 too busy, try again later"
-#define OVER   "452 4.7.1 over the quota of this hour, try again later"
+#define FULL "452 4.3.1 the queue is full, try again later"
+#define BUSY "452 4.3.1 too busy, try again later"
+#define OVER "452 4.7.1 over the quota of this hour, try again later"
 
 static const struct answer {
     enum pp_err err;

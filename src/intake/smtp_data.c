@@ -34,7 +34,8 @@ size_t pp_server_data_skip(struct pp_server_data *c, const uint8_t *p, size_t le
             c->place = PP_DATA_END;
             return i + 1;
         }
-        /* That CR is behind us and was no line end: normalized it is one, and the line was empty. */
+        /* That CR is behind us and was no line end: normalized it is one, and the line was empty.
+         */
         c->unclean = c->unclean || !c->normalize;
         c->place = c->normalize ? PP_DATA_CR : PP_DATA_TEXT;
     }
@@ -113,7 +114,8 @@ static struct pp_text next_clean(struct pp_server_data *c, const uint8_t *p, siz
         c->place = whole ? PP_DATA_LINE_START : PP_DATA_TEXT;
         return pp_text_z(line_end);
     }
-    if (c->place != PP_DATA_TEXT && (c->place != PP_DATA_LINE_START || (p[0] == '.' && !c->chunks))) {
+    if (c->place != PP_DATA_TEXT &&
+        (c->place != PP_DATA_LINE_START || (p[0] == '.' && !c->chunks))) {
         return pp_text_n(NULL, 0);
     }
     c->place = PP_DATA_TEXT;

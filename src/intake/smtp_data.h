@@ -40,9 +40,9 @@ struct pp_server_data {
 size_t pp_server_data_skip(struct pp_server_data *c, const uint8_t *p, size_t len);
 /*
  * The next piece of content, of which *taken bytes lie at the start of `p` (they differ where it is
- * made clean). The rest is for skip, then for this one again. Nothing that is clean is held back, but
- * with `normalize` a CR for its LF: a message in pieces of any size gives the same content. Empty
- * with *taken 0: nothing to take.
+ * made clean). The rest is for skip, then for this one again. Nothing that is clean is held back,
+ * but with `normalize` a CR for its LF: a message in pieces of any size gives the same content.
+ * Empty with *taken 0: nothing to take.
  */
 struct pp_text pp_server_data_next(struct pp_server_data *c, const uint8_t *p, size_t len,
                                    size_t *taken);

@@ -117,7 +117,7 @@ static bool is_word(const char *value, size_t len, const char *word_z)
 
 struct reading {
     struct pp_server_mail *mail; /* of MAIL */
-    struct pp_recipient *rcpt; /* of RCPT */
+    struct pp_recipient *rcpt;   /* of RCPT */
     uint64_t size_limit;
 };
 
@@ -369,8 +369,7 @@ const char *pp_server_mail_parse(char *line, size_t len, bool local, uint64_t si
     return NULL;
 }
 
-const char *pp_server_rcpt_parse(char *line, size_t len, bool smtputf8,
-                                 struct pp_recipient *rcpt)
+const char *pp_server_rcpt_parse(char *line, size_t len, bool smtputf8, struct pp_recipient *rcpt)
 {
     struct reading r = {.rcpt = rcpt};
     struct pp_text rest = pp_text_n(line, len);

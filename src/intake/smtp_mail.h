@@ -52,7 +52,6 @@ struct pp_server_mail {
  */
 const char *pp_server_mail_parse(char *line, size_t len, bool local, uint64_t size_limit,
                                  struct pp_server_mail *mail);
-const char *pp_server_rcpt_parse(char *line, size_t len, bool smtputf8,
-                                 struct pp_recipient *rcpt);
+const char *pp_server_rcpt_parse(char *line, size_t len, bool smtputf8, struct pp_recipient *rcpt);
 
 #endif

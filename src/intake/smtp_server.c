@@ -137,9 +137,9 @@ static void run_line(struct pp_smtp_server *s, char *line, struct pp_buf *out, p
     } else if (s->skipping_line) {
         s->skipping_line = false;
         s->state = answers ? PP_SERVER_AWAIT_MAIL : s->state;
-        pp_server_refuse(s, out,
-                         answers ? "500 5.5.6 line of the login too long" : "500 5.5.2 line too long",
-                         now_ms);
+        pp_server_refuse(
+            s, out, answers ? "500 5.5.6 line of the login too long" : "500 5.5.2 line too long",
+            now_ms);
     } else if (len < 2 || line[len - 2] != '\r') {
         s->state = answers ? PP_SERVER_AWAIT_MAIL : s->state;
         pp_server_refuse(s, out, "500 5.5.2 lines end in CRLF", now_ms);

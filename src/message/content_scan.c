@@ -69,8 +69,7 @@ static void note_field(struct pp_content_scan *s)
     };
 
     s->field_seen = true;
-    if (pp_text_equal_nocase(pp_text_n(s->field.name, s->field.name_len),
-                             pp_text_z("Received")) &&
+    if (pp_text_equal_nocase(pp_text_n(s->field.name, s->field.name_len), pp_text_z("Received")) &&
         ++s->received > PP_RECEIVED_COUNT_MAX) {
         set(s, PP_CONTENT_LOOPS);
     }

@@ -28,7 +28,7 @@ struct pp_content_scan {
     bool in_body;
     bool field_seen;
     uint32_t line_len;
-    uint32_t received; /* Received fields so far */
+    uint32_t received;          /* Received fields so far */
     struct pp_field_scan field; /* the line under way, in the header section */
     /* the character of UTF-8 under way */
     uint8_t utf8_need, utf8_low, utf8_high;

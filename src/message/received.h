@@ -4,7 +4,8 @@
  * Job:      one trace field, folded, from what is known of a session.
  * Not here: when it is written (intake/session_mail.c), counting those of others
  *           (message/content_scan.h).
- * Follows:  RFC 5321 4.4 (Received), 3848 and 6531 4.3 (with), 8314 4.3 (tls), 5322 3.2.2 (comments)
+ * Follows:  RFC 5321 4.4 (Received), 3848 and 6531 4.3 (with), 8314 4.3 (tls), 5322 3.2.2
+ * (comments)
  */
 #ifndef PP_MESSAGE_RECEIVED_H
 #define PP_MESSAGE_RECEIVED_H
@@ -27,8 +28,8 @@ struct pp_received_facts {
     int64_t now_s;              /* PP_WALL_UNKNOWN: a date of 1970 */
 };
 
-/* "Received: from ... by ... with ESMTPSA tls ...; date" and CRLF. Whatever the client said: nothing
- * of it ends the line, a comment or a clause. */
+/* "Received: from ... by ... with ESMTPSA tls ...; date" and CRLF. Whatever the client said:
+ * nothing of it ends the line, a comment or a clause. */
 void pp_put_received(struct pp_writer *w, const struct pp_received_facts *facts);
 /* The IANA name of a suite that mbedTLS calls TLS1-3-AES-128-GCM-SHA256 or
  * TLS-ECDHE-RSA-WITH-AES-128-GCM-SHA256. */

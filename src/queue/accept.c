@@ -171,9 +171,9 @@ static void init_writer(struct pp_queue_writer *w, const struct pp_envelope *e, 
 enum pp_err pp_queue_open(struct pp_queue *q, const struct pp_envelope *envelope,
                           uint64_t declared_bytes, int64_t wall_s, struct pp_queue_writer **writer)
 {
-    const struct pp_text texts[PP_META_TEXTS] = {envelope->sender, envelope->sender_name,
+    const struct pp_text texts[PP_META_TEXTS] = {envelope->sender,  envelope->sender_name,
                                                  envelope->subject, envelope->origin,
-                                                 envelope->token, envelope->envid};
+                                                 envelope->token,   envelope->envid};
     enum pp_err err = check_envelope(texts);
     if (err == PP_OK)
         err = check_room(q, declared_bytes, (uint8_t)envelope->severity);

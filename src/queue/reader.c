@@ -75,9 +75,9 @@ static enum pp_err read_envelope(struct pp_queue_reader *r, const struct pp_queu
                                  struct pp_envelope *envelope)
 {
     uint8_t *text = r->envelope_text;
-    struct pp_text *views[PP_META_TEXTS] = {&envelope->sender, &envelope->sender_name,
+    struct pp_text *views[PP_META_TEXTS] = {&envelope->sender,  &envelope->sender_name,
                                             &envelope->subject, &envelope->origin,
-                                            &envelope->token, &envelope->envid};
+                                            &envelope->token,   &envelope->envid};
     size_t total = PP_META_FIXED_BYTES;
     enum pp_err err = stream_get(r, entry, PP_RECORD_META, text, PP_META_FIXED_BYTES);
     if (err != PP_OK)

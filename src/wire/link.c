@@ -36,7 +36,10 @@ static enum pp_err err_of(int io)
 static int raw_read(void *ctx, uint8_t *out, size_t cap)
 {
     struct pp_link *l = ctx;
-    return l->port->stream_read(l->port->ctx, l->stream, out, cap);
+    const struct pp_port *port = l->port;
+    if (port->stream_ready != NULL && !port->stream_ready(port->ctx, l->stream))
+        return PP_IO_LATER;
+    return port->stream_read(port->ctx, l->stream, out, cap);
 }
 
 static int raw_write(void *ctx, const uint8_t *bytes, size_t len)
@@ -56,7 +59,7 @@ static void begin(struct pp_link *l, const struct pp_port *port, int stream,
     l->stream = stream;
     l->state = PP_LINK_OPEN;
     l->error = PP_OK;
-    l->encrypted = l->peer_closed = l->inspect = false;
+    l->encrypted = l->peer_closed = l->inspect = l->server = l->ask_certificate = false;
     l->tls = NULL;
     memset(&l->policy, 0, sizeof l->policy);
     l->host[0] = '\0';
@@ -89,13 +92,6 @@ enum pp_err pp_link_connect(struct pp_link *l, const struct pp_port *port,
     l->state = PP_LINK_CONNECTING;
     port->stream_watch(port->ctx, l->stream, false, true);
     return PP_OK;
-}
-
-void pp_link_accept(struct pp_link *l, const struct pp_port *port, int stream,
-                    const struct pp_machine *machine)
-{
-    begin(l, port, stream, machine);
-    port->stream_watch(port->ctx, stream, true, false);
 }
 
 void pp_link_close(struct pp_link *l, enum pp_err why)
@@ -152,23 +148,45 @@ static void start_tls(struct pp_link *l, pp_time_ms now_ms)
 {
     struct pp_tls_io io = {.ctx = l, .read = raw_read, .write = raw_write};
     if (pp_buf_len(&l->in) > 0) {
-        fail_trust(l, "bytes before TLS: the server, or someone in between, sent text behind its "
-                      "answer to STARTTLS");
+        fail_trust(l, l->server ? "bytes before TLS: the client, or someone in between, sent text "
+                                  "behind STARTTLS"
+                                : "bytes before TLS: the server, or someone in between, sent text "
+                                  "behind its answer to STARTTLS");
         return;
     }
-    if (l->tls == NULL || l->encrypted || l->policy.level == PP_TLS_NONE) {
+    if (l->tls == NULL || l->encrypted || (!l->server && l->policy.level == PP_TLS_NONE)) {
         pp_link_close(l, PP_ERR_STATE);
         return;
     }
     pp_buf_wipe(&l->in);
     pp_buf_wipe(&l->out);
-    enum pp_err err = pp_tls_open(l->tls, &l->policy, l->host, l->inspect, &io);
+    enum pp_err err = l->server ? pp_tls_open_server(l->tls, l->ask_certificate, &io)
+                                : pp_tls_open(l->tls, &l->policy, l->host, l->inspect, &io);
     if (err != PP_OK) {
         pp_link_close(l, err);
         return;
     }
     l->state = PP_LINK_HANDSHAKE;
     l->handshake_deadline_ms = pp_time_add(now_ms, l->handshake_timeout_ms);
+}
+
+void pp_link_accept(struct pp_link *l, const struct pp_port *port, int stream,
+                    const struct pp_machine *machine)
+{
+    begin(l, port, stream, machine);
+    l->server = true;
+    port->stream_watch(port->ctx, stream, true, false);
+}
+
+void pp_link_accept_tls(struct pp_link *l, struct pp_tls *tls, bool ask_certificate, bool at_once,
+                        uint32_t handshake_timeout_ms)
+{
+    l->tls = tls;
+    l->ask_certificate = ask_certificate;
+    l->handshake_timeout_ms = handshake_timeout_ms;
+    pp_tls_note_failure(tls, "");
+    if (at_once)
+        start_tls(l, l->port->now_ms(l->port->ctx));
 }
 
 /* True when the link may go on at once. */
@@ -192,7 +210,9 @@ static bool pump_handshake(struct pp_link *l, pp_time_ms now_ms)
 {
     enum pp_err err = pp_tls_handshake(l->tls);
     if (err == PP_ERR_LATER && now_ms >= l->handshake_deadline_ms) {
-        pp_tls_note_failure(l->tls, "the server did not finish the TLS handshake in time");
+        pp_tls_note_failure(l->tls, l->server
+                                        ? "the client did not finish the TLS handshake in time"
+                                        : "the server did not finish the TLS handshake in time");
         err = PP_ERR_TIMEOUT;
     }
     if (err == PP_ERR_LATER)

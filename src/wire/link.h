@@ -58,6 +58,8 @@ struct pp_link {
     struct pp_tls *tls; /* the owner's slot, may be NULL where TLS is never wanted */
     struct pp_tls_policy policy;
     char host[256];
+    bool server; /* accepted: TLS begins as a server */
+    bool ask_certificate;
     bool inspect; /* see pp_tls_open(); false after pp_link_connect(), the owner may then set it */
     pp_time_ms last_progress_ms; /* when bytes last moved in either direction */
     pp_time_ms last_write_ms;    /* when the transport last took bytes of ours */

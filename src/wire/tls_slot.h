@@ -38,4 +38,14 @@ struct pp_tls {
     _Alignas(PP_TLS_ALIGN) uint8_t memory[PP_TLS_ARENA_BYTES];
 };
 
+/* A slot of the relay server's pool. */
+struct pp_tls_server_slot {
+    struct pp_tls tls;
+};
+
+static inline struct pp_tls *pp_tls_server_slot(struct pp_tls_server_slot *slot)
+{
+    return &slot->tls;
+}
+
 #endif

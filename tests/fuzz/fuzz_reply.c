@@ -69,8 +69,10 @@ static void act(struct world *w)
     case PP_SMTP_EVENT_RECIPIENT:
         if (w->given == RECIPIENTS) {
             pp_smtp_client_recipients_end(&w->client, &w->out, 0);
-        } else if (pp_smtp_client_recipient(&w->client, &w->out, &(const struct pp_recipient){.address = pp_text_z(to[w->given])}, 0) !=
-                   PP_ERR_LATER) {
+        } else if (pp_smtp_client_recipient(
+                       &w->client, &w->out,
+                       &(const struct pp_recipient){.address = pp_text_z(to[w->given])},
+                       0) != PP_ERR_LATER) {
             w->given++;
         }
         break;

@@ -132,8 +132,9 @@ static void give_recipient(struct world *w)
 
     if (to == NULL) {
         pp_smtp_client_recipients_end(&w->client, &w->out, NOW_MS);
-    } else if (pp_smtp_client_recipient(&w->client, &w->out, &(const struct pp_recipient){.address = pp_text_z(to)}, NOW_MS) !=
-               PP_ERR_LATER) {
+    } else if (pp_smtp_client_recipient(&w->client, &w->out,
+                                        &(const struct pp_recipient){.address = pp_text_z(to)},
+                                        NOW_MS) != PP_ERR_LATER) {
         w->next_recipient++;
     }
 }
@@ -1061,8 +1062,10 @@ static void test_wrong_calls(void **state)
     (void)state;
     start(&w, &dialogues[0], SIZE_MAX, 0);
     assert_int_equal(pp_smtp_client_mail(&w.client, &mail, NOW_MS), PP_ERR_STATE);
-    assert_int_equal(pp_smtp_client_recipient(&w.client, &w.out, &(const struct pp_recipient){.address = pp_text_z("a@b")}, NOW_MS),
-                     PP_ERR_STATE);
+    assert_int_equal(
+        pp_smtp_client_recipient(&w.client, &w.out,
+                                 &(const struct pp_recipient){.address = pp_text_z("a@b")}, NOW_MS),
+        PP_ERR_STATE);
     pp_smtp_client_recipients_end(&w.client, &w.out, NOW_MS);
     pp_smtp_client_next(&w.client, &w.out, NOW_MS);
     pp_smtp_client_secured(&w.client, NOW_MS);
@@ -1182,8 +1185,9 @@ static void test_many_recipients(void **state)
             pp_smtp_client_recipients_end(&w.client, &w.out, NOW_MS);
             given++;
         } else if (given < PP_RECIPIENTS_MAX) {
-            enum pp_err err =
-                pp_smtp_client_recipient(&w.client, &w.out, &(const struct pp_recipient){.address = pp_text_z("someone@example")}, NOW_MS);
+            enum pp_err err = pp_smtp_client_recipient(
+                &w.client, &w.out,
+                &(const struct pp_recipient){.address = pp_text_z("someone@example")}, NOW_MS);
 
             given += err == PP_OK;
             if (err == PP_OK) {

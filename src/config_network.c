@@ -1,0 +1,43 @@
+/*
+ * config_network.c - a network from text
+ *
+ * Job:      `192.168.0.0/16`, `fd00::/8`, or an address alone.
+ * Not here: who is in it (intake/access.c).
+ * Follows:  RFC 4632 3.1, RFC 4291 2.3
+ */
+#include <string.h>
+
+#include "base/ip.h"
+#include "config.h"
+
+/* Bits behind the prefix would be a mistake: 192.168.1.1/16 means something else to everybody. */
+static bool ends_in_zeros(const struct pp_network *network, unsigned bits)
+{
+    for (unsigned bit = network->prefix; bit < bits; bit++) {
+        if ((network->ip[bit / 8] >> (7 - bit % 8) & 1) != 0)
+            return false;
+    }
+    return true;
+}
+
+enum pp_err pp_network_parse(struct pp_text text, struct pp_network *network)
+{
+    struct pp_text rest = text;
+    struct pp_text address = pp_text_cut(&rest, '/');
+    bool has_prefix = address.len < text.len;
+    uint64_t prefix;
+    memset(network, 0, sizeof *network);
+    if (pp_ipv4_parse(address, network->ip))
+        network->family = 4;
+    else if (pp_ipv6_parse(address, network->ip))
+        network->family = 6;
+    else
+        return PP_ERR_SYNTAX;
+    unsigned bits = network->family == 4 ? 32 : 128;
+    prefix = bits;
+    enum pp_err err = has_prefix ? pp_text_to_u64(rest, bits, &prefix) : PP_OK;
+    if (err != PP_OK)
+        return err;
+    network->prefix = (uint8_t)prefix;
+    return ends_in_zeros(network, bits) ? PP_OK : PP_ERR_RANGE;
+}
