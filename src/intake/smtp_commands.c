@@ -124,6 +124,10 @@ static void run_mail(struct pp_smtp_server *s, const struct call *c)
 
 static void run_rcpt(struct pp_smtp_server *s, const struct call *c)
 {
+    if (s->data.chunks) {
+        refuse(s, c, "503 5.5.1 BDAT was said, go on with it");
+        return;
+    }
     const char *refusal =
         pp_server_rcpt_parse(c->argument, c->len, s->mail.smtputf8, &s->recipient);
 

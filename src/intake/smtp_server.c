@@ -475,7 +475,6 @@ static bool greet(struct pp_smtp_server *s, struct pp_buf *in, struct pp_buf *ou
     }
     pp_server_say_hello(s, out, "220 ", " ESMTP pinpost");
     s->state = PP_SERVER_AWAIT_HELLO;
-    touch(s, now_ms);
     return true;
 }
 

@@ -7,6 +7,7 @@
 #include "intake_world.h"
 
 static struct pp_intake_session session;
+static struct pp_intake_server shared;
 
 #define HELLO "EHLO c\r\n"
 #define MAIL  "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n"
@@ -15,7 +16,8 @@ static struct pp_intake_session session;
 static void begin(const struct pp_peer *peer)
 {
     world.closed = false;
-    pp_intake_session_start(&session, &world.intake, &world.port, 7, peer, world.now_ms);
+    pp_intake_server_init(&shared, &world.intake, &world.port);
+    assert_true(pp_intake_session_start(&session, &shared, 7, peer, PP_PORT_LOCAL, world.now_ms));
 }
 
 static void begin_local(void)
@@ -143,7 +145,7 @@ static void test_sync_fails(void **state)
     assert_true(world_logged("event=refused stage=content origin=\"uid=1000\""));
     give_z("MAIL FROM:<a@b>\r\n");
     assert_said("451 4.3.0 failed here, try again later\r\n");
-    pp_intake_session_stop(&session);
+    pp_intake_session_stop(&session, "421 4.3.2 shutting down");
 }
 
 static void test_slow_sync(void **state)
@@ -160,7 +162,7 @@ static void test_slow_sync(void **state)
     }
     assert_int_equal(err, PP_OK);
     assert_int_equal(pp_queue_ticket(&world.queue, &world.sealed), PP_TICKET_DURABLE);
-    pp_intake_session_stop(&session);
+    pp_intake_session_stop(&session, "421 4.3.2 shutting down");
 }
 
 static void test_own_parameters(void **state)
@@ -188,7 +190,7 @@ static void test_own_parameters(void **state)
     give_z("MAIL FROM:<> X-DEFAULT-TO\r\n");
     assert_said("550 5.1.1 no default recipients are configured\r\n");
     assert_true(world_logged("event=refused stage=mail origin=\"uid=1000\""));
-    pp_intake_session_stop(&session);
+    pp_intake_session_stop(&session, "421 4.3.2 shutting down");
 }
 
 /* Those are for the local socket alone. */
@@ -198,7 +200,7 @@ static void test_over_the_network(void **state)
     begin(&(struct pp_peer){.address = {.family = 4, .ip = {127, 0, 0, 1}, .port = 1}});
     give_z(HELLO "MAIL FROM:<> X-DEFAULT-TO\r\n");
     assert_said("250 ENHANCEDSTATUSCODES\r\n555 5.5.4 unknown parameter\r\n");
-    pp_intake_session_stop(&session);
+    pp_intake_session_stop(&session, "421 4.3.2 shutting down");
 }
 
 static void test_refusals(void **state)
@@ -227,7 +229,7 @@ static void test_refusals(void **state)
         assert_nothing_kept();
     }
     assert_int_equal(world.sealed_count, 0);
-    pp_intake_session_stop(&session);
+    pp_intake_session_stop(&session, "421 4.3.2 shutting down");
 }
 
 static void test_too_big(void **state)
@@ -255,7 +257,7 @@ static void test_too_big(void **state)
     give_z(".\r\n");
     assert_said("552 5.3.4 the message is larger than the limit\r\n");
     assert_true(world_logged("event=refused stage=content origin=\"uid=1000\""));
-    pp_intake_session_stop(&session);
+    pp_intake_session_stop(&session, "421 4.3.2 shutting down");
 }
 
 /* ---- the client goes away ---- */
@@ -350,17 +352,17 @@ static void test_stop(void **state)
     (void)state;
     begin_local();
     give_z(HELLO MAIL "half a mes");
-    pp_intake_session_stop(&session);
+    pp_intake_session_stop(&session, "421 4.3.2 shutting down");
     assert_said("421 4.3.2 shutting down\r\n");
     assert_false(session.active);
     assert_true(world.closed);
     assert_nothing_kept();
-    pp_intake_session_stop(&session);
+    pp_intake_session_stop(&session, "421 4.3.2 shutting down");
     /* no answer while its fate is open: the client must not think that it was refused */
     begin_local();
     give_z(HELLO MAIL BODY ".\r\n");
     world.out_w.len = 0;
-    pp_intake_session_stop(&session);
+    pp_intake_session_stop(&session, "421 4.3.2 shutting down");
     assert_silent();
     assert_true(world.closed);
 }

@@ -160,7 +160,7 @@ static void a_local_caller_is_known_by_uid(void **state)
     snprintf(a.sun_path, sizeof(a.sun_path), "%s.sock", hosts_path);
     assert_int_equal(bind(listener, (struct sockaddr *)&a, sizeof(a)), 0);
     assert_int_equal(listen(listener, 1), 0);
-    assert_int_equal(pp_posix_port_listen(&p, listener), 0);
+    assert_int_equal(pp_posix_port_listen(&p, listener, PP_PORT_LOCAL), 0);
     assert_int_equal(p.port.stream_accept(&p, 0, &peer), PP_IO_LATER);
     assert_int_equal(connect(client, (struct sockaddr *)&a, sizeof(a)), 0);
     p.port.wait(&p, p.port.now_ms(&p) + PATIENCE_MS);
