@@ -160,7 +160,9 @@ static inline enum pp_err model_result(struct model *m, uint32_t id, uint16_t re
     struct model_message *msg = model_find(m, id);
     const struct pp_result result = {recipient, outcome, {"the server said so", 18}};
     enum pp_err err = pp_queue_results(&q, id, &result, 1);
-    if (err != PP_OK)
+    /* Without room for its end it is remembered, and written when cleaning has made room. */
+    bool ended = err == PP_ERR_FULL && pp_queue_find(&q, id) == NULL;
+    if (err != PP_OK && !ended)
         return err;
     if (msg->outcomes[recipient] != PP_OUTCOME_DELIVERED)
         msg->outcomes[recipient] = (uint8_t)outcome;

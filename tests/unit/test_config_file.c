@@ -106,7 +106,8 @@ static void test_sections(void **state)
         "c:4: the section's name is too long: up to 49 bytes are allowed\n");
     good(GOOD "[queue] ; comment\nsize = 6M\n");
     bad("host = x\n" GOOD, "c:1: []: unknown section: there are [identity], [smarthost], [tls], "
-                           "[queue], [delivery], [timeouts], [log], [daemon]\n");
+                           "[queue], [delivery], [listener], [user], [server], [timeouts], [log], "
+                           "[daemon]\n");
 }
 
 static void test_long_lines(void **state)

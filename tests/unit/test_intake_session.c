@@ -13,16 +13,16 @@ static struct pp_intake_server shared;
 #define MAIL  "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n"
 #define BODY  "From: a@b\r\n\r\nhello\r\n..\r\n"
 
-static void begin(const struct pp_peer *peer)
+static void begin(const struct pp_peer *peer, uint32_t listener)
 {
     world.closed = false;
     pp_intake_server_init(&shared, &world.intake, &world.port);
-    assert_true(pp_intake_session_start(&session, &shared, 7, peer, PP_PORT_LOCAL, world.now_ms));
+    assert_true(pp_intake_session_start(&session, &shared, 7, peer, listener, world.now_ms));
 }
 
 static void begin_local(void)
 {
-    begin(&(struct pp_peer){.uid_known = true, .uid = 1000});
+    begin(&(struct pp_peer){.uid_known = true, .uid = 1000}, PP_PORT_LOCAL);
 }
 
 /* One turn as the relay's loop does it, without the sync. */
@@ -197,7 +197,11 @@ static void test_own_parameters(void **state)
 static void test_over_the_network(void **state)
 {
     (void)state;
-    begin(&(struct pp_peer){.address = {.family = 4, .ip = {127, 0, 0, 1}, .port = 1}});
+    world.config.server.connections = 10;
+    world.config.listener_count = 1;
+    world.config.listeners[0] = (struct pp_listener_config){
+        .network_count = 1, .networks = {{4, 8, {127}}}, .received_client = true};
+    begin(&(struct pp_peer){.address = {.family = 4, .ip = {127, 0, 0, 1}, .port = 1}}, 0);
     give_z(HELLO "MAIL FROM:<> X-DEFAULT-TO\r\n");
     assert_said("250 ENHANCEDSTATUSCODES\r\n555 5.5.4 unknown parameter\r\n");
     pp_intake_session_stop(&session, "421 4.3.2 shutting down");
