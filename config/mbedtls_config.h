@@ -46,12 +46,23 @@
 #elif defined(__aarch64__)
 #define MBEDTLS_AESCE_C
 #endif
+/* 1: AES stands before ChaCha20 where we choose, as a server. */
+#if defined(MBEDTLS_AESNI_C) || defined(MBEDTLS_AESCE_C)
+#define PP_TLS_FAST_AES 1
+#else
+#define PP_TLS_FAST_AES 0
+#endif
 
 /* ---- TLS ---- */
 
 #define MBEDTLS_SSL_TLS_C
 #define MBEDTLS_SSL_CLI_C
+/* Without listeners for TLS wire/tls_server.c compiles and is never reached; it costs nothing. */
+#if PP_INTAKE_TLS > 0
 #define MBEDTLS_SSL_SRV_C
+#else
+#define mbedtls_ssl_conf_session_tickets_cb(conf, write, parse, ctx) ((void)(conf))
+#endif
 #define MBEDTLS_SSL_PROTO_TLS1_2
 #define MBEDTLS_SSL_PROTO_TLS1_3
 #define MBEDTLS_SSL_TLS1_3_COMPATIBILITY_MODE
@@ -68,8 +79,8 @@
 #define MBEDTLS_KEY_EXCHANGE_ECDHE_RSA_ENABLED
 #define MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL_ENABLED
 #define MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_PSK_EPHEMERAL_ENABLED
+/* Their sealing is ours (wire/tls_ticket.c): the library's own allocates while it changes keys. */
 #define MBEDTLS_SSL_SESSION_TICKETS
-#define MBEDTLS_SSL_TICKET_C
 
 #ifndef PP_TLS_IN_BYTES
 #error "PP_TLS_IN_BYTES: the profile must say how large a record we take (16384 takes any)"

@@ -166,7 +166,7 @@ pp_probe_start(const struct pp_port *port, const struct pp_config *config, uint3
 bool pp_probe_turn(uint64_t *next_ms);
 
 /* Certificate and key of the relay server, PEM (wire/tls.h: pp_tls_identity_set). To be given
- * before the first connection, and again when they change. */
+ * after pp_relay_start(), before the first connection, and again when they change. */
 PP_MUST_USE enum pp_err pp_identity_set(const char *cert, size_t cert_len, const char *key,
                                         size_t key_len, char *words, size_t cap);
 

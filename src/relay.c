@@ -446,6 +446,12 @@ uint64_t pp_relay_turn(struct pp_relay *r)
 
 /* ---- trust and probe ---- */
 
+enum pp_err pp_identity_set(const char *cert, size_t cert_len, const char *key, size_t key_len,
+                            char *words, size_t cap)
+{
+    return pp_tls_identity_set(cert, cert_len, key, key_len, words, cap);
+}
+
 void pp_trust_begin(void)
 {
     pp_ca_begin();

@@ -106,6 +106,7 @@ static enum pp_err dial(struct pp_path *path, pp_time_ms now_ms)
     enum pp_err err;
 
     to.port = path->smarthost.port;
+    pp_tls_give_memory(&path->tls, &path->tls_memory, sizeof(path->tls_memory));
     err = pp_link_connect(&path->link, path->port, &to, &machine, &path->tls, policy,
                           path->smarthost.host, path->timeouts.handshake_ms);
     if (err != PP_OK) {

@@ -67,6 +67,7 @@ struct pp_path {
     struct pp_smtp_client client;
     struct pp_link link;
     struct pp_tls tls;
+    struct pp_tls_memory tls_memory;
     enum pp_stage failure_stage; /* when CLOSED and failed */
     struct pp_reply failure;
     bool failed;

@@ -59,7 +59,8 @@ static void begin(struct pp_link *l, const struct pp_port *port, int stream,
     l->stream = stream;
     l->state = PP_LINK_OPEN;
     l->error = PP_OK;
-    l->encrypted = l->peer_closed = l->inspect = l->server = l->ask_certificate = false;
+    l->encrypted = l->peer_closed = l->inspect = false;
+    l->accepted = l->ask_certificate = l->tls_at_once = false;
     l->tls = NULL;
     memset(&l->policy, 0, sizeof l->policy);
     l->host[0] = '\0';
@@ -92,6 +93,24 @@ enum pp_err pp_link_connect(struct pp_link *l, const struct pp_port *port,
     l->state = PP_LINK_CONNECTING;
     port->stream_watch(port->ctx, l->stream, false, true);
     return PP_OK;
+}
+
+void pp_link_accept(struct pp_link *l, const struct pp_port *port, int stream,
+                    const struct pp_machine *machine)
+{
+    begin(l, port, stream, machine);
+    l->accepted = true;
+    port->stream_watch(port->ctx, stream, true, false);
+}
+
+void pp_link_accept_tls(struct pp_link *l, struct pp_tls *tls, bool ask_certificate, bool at_once,
+                        uint32_t handshake_timeout_ms)
+{
+    l->tls = tls;
+    l->ask_certificate = ask_certificate;
+    l->tls_at_once = at_once;
+    l->handshake_timeout_ms = handshake_timeout_ms;
+    pp_tls_note_failure(tls, "");
 }
 
 void pp_link_close(struct pp_link *l, enum pp_err why)
@@ -147,46 +166,28 @@ static void fail_trust(struct pp_link *l, const char *words_z)
 static void start_tls(struct pp_link *l, pp_time_ms now_ms)
 {
     struct pp_tls_io io = {.ctx = l, .read = raw_read, .write = raw_write};
+    l->tls_at_once = false;
     if (pp_buf_len(&l->in) > 0) {
-        fail_trust(l, l->server ? "bytes before TLS: the client, or someone in between, sent text "
-                                  "behind STARTTLS"
-                                : "bytes before TLS: the server, or someone in between, sent text "
-                                  "behind its answer to STARTTLS");
+        fail_trust(l, l->accepted ? "bytes before TLS: the client, or someone in between, sent "
+                                    "text behind STARTTLS"
+                                  : "bytes before TLS: the server, or someone in between, sent "
+                                    "text behind its answer to STARTTLS");
         return;
     }
-    if (l->tls == NULL || l->encrypted || (!l->server && l->policy.level == PP_TLS_NONE)) {
+    if (l->tls == NULL || l->encrypted || (!l->accepted && l->policy.level == PP_TLS_NONE)) {
         pp_link_close(l, PP_ERR_STATE);
         return;
     }
     pp_buf_wipe(&l->in);
     pp_buf_wipe(&l->out);
-    enum pp_err err = l->server ? pp_tls_open_server(l->tls, l->ask_certificate, &io)
-                                : pp_tls_open(l->tls, &l->policy, l->host, l->inspect, &io);
+    enum pp_err err = l->accepted ? pp_tls_open_server(l->tls, l->ask_certificate, &io)
+                                  : pp_tls_open(l->tls, &l->policy, l->host, l->inspect, &io);
     if (err != PP_OK) {
         pp_link_close(l, err);
         return;
     }
     l->state = PP_LINK_HANDSHAKE;
     l->handshake_deadline_ms = pp_time_add(now_ms, l->handshake_timeout_ms);
-}
-
-void pp_link_accept(struct pp_link *l, const struct pp_port *port, int stream,
-                    const struct pp_machine *machine)
-{
-    begin(l, port, stream, machine);
-    l->server = true;
-    port->stream_watch(port->ctx, stream, true, false);
-}
-
-void pp_link_accept_tls(struct pp_link *l, struct pp_tls *tls, bool ask_certificate, bool at_once,
-                        uint32_t handshake_timeout_ms)
-{
-    l->tls = tls;
-    l->ask_certificate = ask_certificate;
-    l->handshake_timeout_ms = handshake_timeout_ms;
-    pp_tls_note_failure(tls, "");
-    if (at_once)
-        start_tls(l, l->port->now_ms(l->port->ctx));
 }
 
 /* True when the link may go on at once. */
@@ -210,7 +211,7 @@ static bool pump_handshake(struct pp_link *l, pp_time_ms now_ms)
 {
     enum pp_err err = pp_tls_handshake(l->tls);
     if (err == PP_ERR_LATER && now_ms >= l->handshake_deadline_ms) {
-        pp_tls_note_failure(l->tls, l->server
+        pp_tls_note_failure(l->tls, l->accepted
                                         ? "the client did not finish the TLS handshake in time"
                                         : "the server did not finish the TLS handshake in time");
         err = PP_ERR_TIMEOUT;
@@ -310,6 +311,10 @@ static void settle(struct pp_link *l, bool moved, pp_time_ms now_ms)
 
 static bool pump_open(struct pp_link *l, pp_time_ms now_ms)
 {
+    if (l->tls_at_once) {
+        start_tls(l, now_ms);
+        return l->state == PP_LINK_HANDSHAKE;
+    }
     /* Nothing is read any more once TLS is to begin: its first record is not the machine's. */
     bool leaving = l->machine.wants_tls(l->machine.ctx);
     bool moved = !leaving && fill(l, now_ms);

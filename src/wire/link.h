@@ -5,9 +5,9 @@
  *           write a flight; the only place where TLS begins.
  * Not here: what is said (the machines), who is connected to (delivery/session).
  *
- * On STARTTLS no unread plaintext may be left: else PP_ERR_TRUST ("bytes before TLS"), the
- * link is dead. The handshake is done, the policy checked, and only then the machine hears
- * `secured`.
+ * On STARTTLS, on either side, no unread plaintext may be left: else PP_ERR_TRUST ("bytes before
+ * TLS"), the link is dead. The handshake is done, the policy checked, and only then the machine
+ * hears `secured`.
  */
 #ifndef PP_WIRE_LINK_H
 #define PP_WIRE_LINK_H
@@ -55,11 +55,12 @@ struct pp_link {
     enum pp_err error; /* why it is closed; PP_OK: all was said */
     bool encrypted;
     bool peer_closed;
-    struct pp_tls *tls; /* the owner's slot, may be NULL where TLS is never wanted */
+    struct pp_tls *tls;   /* the owner's slot, may be NULL where TLS is never wanted */
+    bool accepted;        /* somebody connected to us: we are the server of TLS */
+    bool ask_certificate; /* see pp_tls_open_server() */
+    bool tls_at_once;     /* it is to begin with the next pump */
     struct pp_tls_policy policy;
     char host[256];
-    bool server; /* accepted: TLS begins as a server */
-    bool ask_certificate;
     bool inspect; /* see pp_tls_open(); false after pp_link_connect(), the owner may then set it */
     pp_time_ms last_progress_ms; /* when bytes last moved in either direction */
     pp_time_ms last_write_ms;    /* when the transport last took bytes of ours */
@@ -80,8 +81,10 @@ PP_MUST_USE enum pp_err pp_link_connect(struct pp_link *l, const struct pp_port 
 /* Take over an accepted stream (no TLS yet). */
 void pp_link_accept(struct pp_link *l, const struct pp_port *port, int stream,
                     const struct pp_machine *machine);
-/* Give an accepted link a slot for TLS: before its machine wants it, or with `at_once` before the
- * first pump for TLS from the first byte. Bytes behind STARTTLS drop the connection. */
+/* Give an accepted link a slot for TLS: before its machine wants it (its wants_tls() is early
+ * enough), or with `at_once` before the first pump for TLS from the first byte. Bytes behind
+ * STARTTLS drop the connection (PP_ERR_TRUST), and so does a machine that wants TLS where there is
+ * no slot or no identity (PP_ERR_STATE). */
 void pp_link_accept_tls(struct pp_link *l, struct pp_tls *tls, bool ask_certificate, bool at_once,
                         uint32_t handshake_timeout_ms);
 /*

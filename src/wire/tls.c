@@ -3,10 +3,11 @@
  *
  * Job:      open, handshake, read, write, close; each call into mbedTLS with the slot's arena
  *           selected and a bounded share of reading.
- * Not here: trust (wire/tls_trust.c), words (wire/tls_words.c), CAs (wire/tls_ca.c).
+ * Not here: trust (wire/tls_trust.c), words (wire/tls_words.c), CAs (wire/tls_ca.c), how a server
+ *           opens (wire/tls_server.c).
  * Follows:  RFC 8446, RFC 5246; RFC 9325 for what is offered
  *
- * No session is kept or resumed here, so the certificate is looked at in every handshake.
+ * No session is kept or resumed by a client, so the certificate is looked at in every handshake.
  */
 #include "wire/tls.h"
 
@@ -24,7 +25,7 @@
 /* Messages inside TLS that are no data (session tickets) and are passed over in one call. */
 #define PASSED_OVER_MAX 8
 
-_Static_assert(sizeof((struct pp_tls *)0)->memory % PP_TLS_ALIGN == 0,
+_Static_assert(PP_TLS_ARENA_BYTES % PP_TLS_ALIGN == 0,
                "PP_TLS_ARENA_BYTES: make it a multiple of 16");
 
 static int io_send(void *ctx, const unsigned char *bytes, size_t len)
@@ -61,7 +62,7 @@ static int io_receive(void *ctx, unsigned char *out, size_t len)
     return n;
 }
 
-static int random_bytes(void *unused, unsigned char *out, size_t len)
+int pp_tls_random(void *unused, unsigned char *out, size_t len)
 {
     (void)unused;
     return pp_random(out, len) == PP_OK ? 0 : MBEDTLS_ERR_SSL_INTERNAL_ERROR;
@@ -94,8 +95,7 @@ static int set_record_size(mbedtls_ssl_config *conf)
                                                    : MBEDTLS_SSL_MAX_FRAG_LEN_1024);
 }
 
-/* The slot's arena is selected. */
-static enum pp_err set_up(struct pp_tls *t)
+enum pp_err pp_tls_set_up(struct pp_tls *t, int endpoint)
 {
     struct pp_tls_session *s = mbedtls_calloc(1, sizeof *s);
     if (s == NULL)
@@ -103,20 +103,38 @@ static enum pp_err set_up(struct pp_tls *t)
     t->session = s;
     mbedtls_ssl_init(&s->ssl);
     mbedtls_ssl_config_init(&s->conf);
-    if (mbedtls_ssl_config_defaults(&s->conf, MBEDTLS_SSL_IS_CLIENT, MBEDTLS_SSL_TRANSPORT_STREAM,
-                                    MBEDTLS_SSL_PRESET_DEFAULT) != 0 ||
-        set_record_size(&s->conf) != 0)
+    if (mbedtls_ssl_config_defaults(&s->conf, endpoint, MBEDTLS_SSL_TRANSPORT_STREAM,
+                                    MBEDTLS_SSL_PRESET_DEFAULT) != 0)
         return PP_ERR_DRY;
     mbedtls_ssl_conf_min_tls_version(&s->conf, MBEDTLS_SSL_VERSION_TLS1_2);
     mbedtls_ssl_conf_sig_algs(&s->conf, signature_algorithms);
-    mbedtls_ssl_conf_rng(&s->conf, random_bytes, NULL);
-    mbedtls_ssl_conf_session_tickets(&s->conf, MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
-    mbedtls_ssl_conf_tls13_key_exchange_modes(&s->conf,
-                                              MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL);
+    mbedtls_ssl_conf_rng(&s->conf, pp_tls_random, NULL);
+    return PP_OK;
+}
+
+enum pp_err pp_tls_start(struct pp_tls *t)
+{
+    struct pp_tls_session *s = t->session;
     if (mbedtls_ssl_setup(&s->ssl, &s->conf) != 0)
         return PP_ERR_DRY;
     mbedtls_ssl_set_bio(&s->ssl, t, io_send, io_receive, NULL);
-    return pp_tls_set_trust(t);
+    return PP_OK;
+}
+
+/* The slot's arena is selected. */
+static enum pp_err set_up_client(struct pp_tls *t)
+{
+    enum pp_err err = pp_tls_set_up(t, MBEDTLS_SSL_IS_CLIENT);
+    if (err != PP_OK)
+        return err;
+    struct pp_tls_session *s = t->session;
+    if (set_record_size(&s->conf) != 0)
+        return PP_ERR_DRY;
+    mbedtls_ssl_conf_session_tickets(&s->conf, MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
+    mbedtls_ssl_conf_tls13_key_exchange_modes(&s->conf,
+                                              MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL);
+    err = pp_tls_start(t);
+    return err != PP_OK ? err : pp_tls_set_trust(t);
 }
 
 /* The name as it is compared and sent: no root dot (RFC 6066 section 3). */
@@ -142,22 +160,39 @@ static void reset(struct pp_tls *t)
     t->flags = 0;
     t->flaw_depth = -1;
     t->flaw_date[0] = t->flaw_name[0] = '\0';
+    memset(&t->policy, 0, sizeof t->policy);
+    t->host[0] = '\0';
+    t->inspect = t->is_server = t->asks_certificate = false;
+}
+
+void pp_tls_give_memory(struct pp_tls *tls, void *memory, size_t bytes)
+{
+    tls->memory = memory;
+    tls->memory_bytes = bytes;
+}
+
+enum pp_err pp_tls_begin(struct pp_tls *t, const struct pp_tls_io *io)
+{
+    pp_tls_close(t);
+    reset(t);
+    t->io = *io;
+    return t->memory != NULL ? PP_OK : PP_ERR_STATE;
 }
 
 enum pp_err pp_tls_open(struct pp_tls *tls, const struct pp_tls_policy *policy, const char *host_z,
                         bool inspect, const struct pp_tls_io *io)
 {
-    pp_tls_close(tls);
-    reset(tls);
-    tls->policy = *policy;
-    tls->inspect = inspect;
-    tls->io = *io;
-    enum pp_err err = set_host(tls, host_z);
+    enum pp_err err = pp_tls_begin(tls, io);
     if (err != PP_OK)
         return err;
-    pp_tls_arena_begin(&tls->arena, tls->memory, sizeof tls->memory);
+    tls->policy = *policy;
+    tls->inspect = inspect;
+    err = set_host(tls, host_z);
+    if (err != PP_OK)
+        return err;
+    pp_tls_arena_begin(&tls->arena, tls->memory, tls->memory_bytes);
     struct pp_tls_arena *before = pp_tls_arena_select(&tls->arena);
-    err = set_up(tls);
+    err = set_up_client(tls);
     if (err != PP_OK)
         pp_tls_explain(tls, err, 0);
     (void)pp_tls_arena_select(before);
@@ -200,7 +235,7 @@ static enum pp_err handshake(struct pp_tls *t)
     mbedtls_ssl_context *ssl = &t->session->ssl;
     t->starved = false;
     t->budget_bytes = CALL_BUDGET_BYTES;
-    int ret = mbedtls_ssl_handshake(ssl);
+    int ret = t->is_server ? pp_tls_shake_server(t) : mbedtls_ssl_handshake(ssl);
     if (ret == MBEDTLS_ERR_SSL_WANT_READ || ret == MBEDTLS_ERR_SSL_WANT_WRITE)
         return PP_ERR_LATER;
     if (ret != 0) {
@@ -215,7 +250,10 @@ static enum pp_err handshake(struct pp_tls *t)
     t->facts.handshake_done = true;
     copy_z(t->facts.version, sizeof t->facts.version, mbedtls_ssl_get_version(ssl));
     copy_z(t->facts.cipher, sizeof t->facts.cipher, mbedtls_ssl_get_ciphersuite(ssl));
-    return pp_tls_check_trust(t);
+    if (!t->is_server)
+        return pp_tls_check_trust(t);
+    pp_tls_accept_client(t);
+    return PP_OK;
 }
 
 enum pp_err pp_tls_handshake(struct pp_tls *tls)
@@ -321,6 +359,9 @@ void pp_tls_close(struct pp_tls *tls)
     (void)pp_tls_arena_select(before);
     (void)pp_tls_arena_end(&tls->arena);
     tls->arena.base = NULL;
+    if (tls->identity != NULL)
+        pp_tls_identity_release(tls->identity);
+    tls->identity = NULL;
     pp_wipe(tls->first, sizeof tls->first);
 }
 

@@ -1,10 +1,11 @@
 /*
  * tls.h - one TLS connection over a stream that is not its own
  *
- * Job:      handshake, trust decision, records. mbedTLS 3.6; TLS 1.2 and 1.3; client side here
- * (server side comes with listeners). Not here: the socket (wire/link.c), what to do about a
- * failure (delivery/). Memory:   everything of a connection lies in its slot's arena; after
- * pp_tls_close the arena is empty (asserted).
+ * Job:      handshake, trust decision, records, as a client and as a server. mbedTLS 3.6; TLS 1.2
+ *           and 1.3.
+ * Not here: the socket (wire/link.c), what to do about a failure (delivery/, intake/).
+ * Memory:   everything of a connection lies in its slot's arena; after pp_tls_close the arena is
+ *           empty (asserted).
  */
 #ifndef PP_WIRE_TLS_H
 #define PP_WIRE_TLS_H
@@ -74,7 +75,8 @@ PP_MUST_USE enum pp_err pp_tls_open(struct pp_tls *tls, const struct pp_tls_poli
  * The certificate chain and its key, PEM, in one piece each (`cert_len`, `key_len` without a NUL),
  * parsed and held against each other, used from the next handshake on: connections under way keep
  * what they began with. RSA of 2048 bits or more, or ECDSA on P-256 or P-384. PP_ERR_SYNTAX (not
- * PEM), PP_ERR_UNSUPPORTED (the key), PP_ERR_STATE (the key is not the certificate's),
+ * PEM), PP_ERR_UNSUPPORTED (the key, or one behind a password), PP_ERR_STATE (the key is not the
+ * certificate's, which stands first; or there is no randomness yet: pp_crypto_seed()),
  * PP_ERR_TOO_BIG (PP_TLS_IDENTITY_BYTES), PP_ERR_BUSY (connections still use the two before); then
  * what was in force stays, and `words` (`cap` bytes) says what is wrong. On PP_OK it gets subject
  * and date: "CN=..., until 2027-01-01".
@@ -83,10 +85,12 @@ PP_MUST_USE enum pp_err pp_tls_identity_set(const char *cert, size_t cert_len, c
                                             size_t key_len, char *words, size_t cap);
 bool pp_tls_identity_known(void);
 /*
- * Begin as a server: TLS 1.2 and 1.3, forward-secret AEAD suites; tickets, whose keys are this
- * process's own and change. `ask_certificate`: a client's certificate is asked for, not demanded,
- * and no chain is checked: facts->has_peer and the digests are for whoever knows pins.
- * PP_ERR_STATE: no identity. PP_ERR_DRY.
+ * Begin as a server: TLS 1.2 and 1.3, forward-secret AEAD suites (by our order under TLS 1.2);
+ * tickets, whose keys are this process's own and change each day. `ask_certificate`: a client's
+ * certificate is asked for, not demanded, and no chain is checked, only that the client has its
+ * key: facts->has_peer, the digests and the subject are for whoever knows pins, after a resumption
+ * too; facts->trusted stays false. Client and server differ in the memory of their slot
+ * (wire/tls_slot.h). PP_ERR_STATE: no identity, or a slot without memory. PP_ERR_DRY.
  */
 PP_MUST_USE enum pp_err pp_tls_open_server(struct pp_tls *tls, bool ask_certificate,
                                            const struct pp_tls_io *io);

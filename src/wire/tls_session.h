@@ -2,21 +2,71 @@
  * tls_session.h - what the files wire/tls*.c share with each other, and with nobody else
  *
  * Job:      mbedTLS's part of a connection, and the calls between connection (tls.c), trust
- * (tls_trust.c), facts (tls_facts.c), words (tls_words.c), CAs (tls_ca.c) and platform
- * (tls_platform.c).
+ * (tls_trust.c), facts (tls_facts.c), words (tls_words.c), CAs (tls_ca.c), platform
+ * (tls_platform.c), and of the server's side (tls_server.c, tls_identity.c, tls_ticket.c,
+ * tls_server_words.c).
  */
 #ifndef PP_WIRE_TLS_SESSION_H
 #define PP_WIRE_TLS_SESSION_H
 
+#include <mbedtls/pk.h>
 #include <mbedtls/ssl.h>
 #include <mbedtls/x509_crt.h>
 
 #include "wire/tls_slot.h"
 
+/* What a ticket says of the client: its certificate, as it was proved when the ticket was made. */
+struct pp_tls_kept {
+    bool has_peer;
+    uint8_t certificate_sha256[32];
+    uint8_t key_sha256[32];
+    char subject[200];
+};
+
 struct pp_tls_session {
     mbedtls_ssl_context ssl;
     mbedtls_ssl_config conf;
+    /* A server's. */
+    bool is_full;            /* our certificate was due in this handshake: nothing is resumed */
+    struct pp_tls_kept kept; /* of the last ticket that was opened; counts once it is resumed */
 };
+
+/* A certificate chain and its key; connections hold the one that they began with. */
+struct pp_tls_identity {
+    bool loaded;
+    uint32_t users; /* connections */
+    mbedtls_x509_crt chain;
+    mbedtls_pk_context key;
+    struct pp_tls_arena arena;
+    _Alignas(PP_TLS_ALIGN) uint8_t memory[PP_TLS_IDENTITY_BYTES];
+};
+
+/* ---- tls.c: what client and server open with; the slot's arena is selected ---- */
+/* Close, forget, and take the transport; selects nothing. PP_ERR_STATE: the slot has no memory. */
+PP_MUST_USE enum pp_err pp_tls_begin(struct pp_tls *t, const struct pp_tls_io *io);
+/* The session with what both sides have in common; `endpoint` as of mbedTLS. PP_ERR_DRY. */
+PP_MUST_USE enum pp_err pp_tls_set_up(struct pp_tls *t, int endpoint);
+/* The last step: the configuration is complete. PP_ERR_DRY. */
+PP_MUST_USE enum pp_err pp_tls_start(struct pp_tls *t);
+/* For mbedTLS: 0, or its internal error. */
+int pp_tls_random(void *unused, unsigned char *out, size_t len);
+
+/* ---- tls_identity.c ---- */
+/* The one in force, held until it is released; NULL: none. */
+struct pp_tls_identity *pp_tls_identity_take(void);
+void pp_tls_identity_release(struct pp_tls_identity *identity);
+
+/* ---- tls_server.c ---- */
+/* mbedtls_ssl_handshake() for a server. */
+int pp_tls_shake_server(struct pp_tls *t);
+/* After it: the facts of the client, from its certificate or from the ticket that it resumed. */
+void pp_tls_accept_client(struct pp_tls *t);
+
+/* ---- tls_ticket.c: for mbedtls_ssl_conf_session_tickets_cb; `ctx` is the struct pp_tls ---- */
+int pp_tls_ticket_write(void *ctx, const mbedtls_ssl_session *session, unsigned char *start,
+                        const unsigned char *end, size_t *len, uint32_t *lifetime_s);
+/* Decrypts in place. */
+int pp_tls_ticket_parse(void *ctx, mbedtls_ssl_session *session, unsigned char *ticket, size_t len);
 
 /* ---- tls_platform.c ---- */
 /* False while the wall clock is unknown, or shows a time before PP_WALL_FLOOR_S. */
@@ -52,5 +102,13 @@ bool pp_tls_was_refused(struct pp_tls *t);
 void pp_tls_explain(struct pp_tls *t, enum pp_err err, int ret);
 /* The same for a certificate that does not meet the policy. */
 void pp_tls_explain_trust(struct pp_tls *t);
+/* For both sides: "alert 48 unknown_ca"; an error of the library; is it TLS what the peer sent? */
+void pp_tls_put_alert(struct pp_writer *w, uint8_t alert);
+void pp_tls_put_error(struct pp_writer *w, int ret);
+bool pp_tls_looks_like_tls(const struct pp_tls *t);
+
+/* ---- tls_server_words.c ---- */
+/* pp_tls_explain() for a server. */
+void pp_tls_explain_client(struct pp_tls *t, enum pp_err err, int ret);
 
 #endif

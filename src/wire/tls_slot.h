@@ -2,9 +2,10 @@
  * tls_slot.h - what a pool of TLS connections is made of
  *
  * Job:      completes struct pp_tls for whoever owns slots of it. Only wire/tls*.c looks inside.
- * Cost:     PP_TLS_ARENA_BYTES and about 3 KiB a slot.
+ * Cost:     about 3 KiB a slot, and the memory that its owner gives it: PP_TLS_ARENA_BYTES for a
+ *           client, PP_TLS_SERVER_ARENA_BYTES for a server.
  *
- * A slot that is all zeros is closed and ready for use.
+ * A slot that is all zeros is closed; with memory given it is ready for use.
  */
 #ifndef PP_WIRE_TLS_SLOT_H
 #define PP_WIRE_TLS_SLOT_H
@@ -13,7 +14,8 @@
 #include "wire/tls.h"
 #include "wire/tls_alloc.h"
 
-struct pp_tls_session; /* mbedTLS's part, inside the arena */
+struct pp_tls_session;  /* mbedTLS's part, inside the arena */
+struct pp_tls_identity; /* a server's certificate and key */
 
 struct pp_tls {
     struct pp_tls_session *session; /* NULL: closed */
@@ -34,18 +36,30 @@ struct pp_tls {
     int flaw_depth;     /* whose dates or signature failed, -1 none */
     char flaw_date[24]; /* of that certificate */
     char flaw_name[100];
+    struct pp_tls_identity *identity; /* of a server, held while it is open */
+    bool is_server;
+    bool asks_certificate; /* a server's: of the client */
     struct pp_tls_arena arena;
-    _Alignas(PP_TLS_ALIGN) uint8_t memory[PP_TLS_ARENA_BYTES];
+    void *memory; /* given by the owner, NULL: none */
+    size_t memory_bytes;
 };
 
-/* A slot of the relay server's pool. */
+/* What a client's connection uses, and what a server's does: one of each for each slot. */
+struct pp_tls_memory {
+    _Alignas(PP_TLS_ALIGN) uint8_t bytes[PP_TLS_ARENA_BYTES];
+};
 struct pp_tls_server_slot {
     struct pp_tls tls;
+    _Alignas(PP_TLS_ALIGN) uint8_t memory[PP_TLS_SERVER_ARENA_BYTES];
 };
 
-static inline struct pp_tls *pp_tls_server_slot(struct pp_tls_server_slot *slot)
-{
-    return &slot->tls;
-}
+/*
+ * Give a slot the memory of its connections: `bytes` at `memory`, aligned to PP_TLS_ALIGN, which
+ * the owner keeps as long as the slot. To be called while it is closed, before each opening or
+ * once.
+ */
+void pp_tls_give_memory(struct pp_tls *tls, void *memory, size_t bytes);
+/* The connection of a server's slot, with its memory. The slot may be open. */
+struct pp_tls *pp_tls_server_slot(struct pp_tls_server_slot *slot);
 
 #endif

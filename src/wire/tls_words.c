@@ -2,7 +2,8 @@
  * tls_words.c - what failed, in words that say what to do
  *
  * Job:      one line for the operator from flags, alerts and errors of a failed handshake.
- * Not here: the decision (wire/tls_trust.c); the log line around it.
+ * Not here: the decision (wire/tls_trust.c); a server's words (wire/tls_server_words.c); the log
+ *           line around it.
  * Follows:  RFC 8446 6 (alerts)
  */
 #include <mbedtls/error.h>
@@ -135,12 +136,9 @@ void pp_tls_explain_trust(struct pp_tls *t)
     pp_tls_end_text(t->facts.failure, sizeof t->facts.failure, &w);
 }
 
-static void put_alert(struct pp_writer *w, const struct pp_tls *t, uint8_t alert)
+void pp_tls_put_alert(struct pp_writer *w, uint8_t alert)
 {
-    /* A server that showed its certificate had agreed on a version and a cipher. */
-    bool nothing_common = !t->facts.has_peer && (alert == 40 || alert == 70 || alert == 71);
-    pp_put_z(w, nothing_common ? "server offers no common TLS version or cipher (alert "
-                               : "server refused the TLS handshake (alert ");
+    pp_put_z(w, "alert ");
     pp_put_u64(w, alert);
     for (size_t i = 0; i < sizeof alert_words / sizeof *alert_words; i++) {
         if (alert_words[i].flag == alert) {
@@ -148,17 +146,26 @@ static void put_alert(struct pp_writer *w, const struct pp_tls *t, uint8_t alert
             pp_put_z(w, alert_words[i].text_z);
         }
     }
+}
+
+static void put_alert(struct pp_writer *w, const struct pp_tls *t, uint8_t alert)
+{
+    /* A server that showed its certificate had agreed on a version and a cipher. */
+    bool nothing_common = !t->facts.has_peer && (alert == 40 || alert == 70 || alert == 71);
+    pp_put_z(w, nothing_common ? "server offers no common TLS version or cipher ("
+                               : "server refused the TLS handshake (");
+    pp_tls_put_alert(w, alert);
     pp_put_char(w, ')');
 }
 
 /* A TLS record begins with its type, 20 to 23, and the major version 3. */
-static bool looks_like_tls(const struct pp_tls *t)
+bool pp_tls_looks_like_tls(const struct pp_tls *t)
 {
     return t->first_len == 0 ||
            (t->first[0] >= 20 && t->first[0] <= 23 && (t->first_len == 1 || t->first[1] == 3));
 }
 
-static void put_error(struct pp_writer *w, int ret)
+void pp_tls_put_error(struct pp_writer *w, int ret)
 {
     const char *text_z = mbedtls_high_level_strerr(ret);
     pp_put_z(w, "TLS handshake failed: ");
@@ -180,20 +187,24 @@ static void put_failure(struct pp_writer *w, const struct pp_tls *t, enum pp_err
         pp_put_z(w, "closed by the server during the TLS handshake");
     } else if (err == PP_ERR_IO) {
         pp_put_z(w, "connection lost during the TLS handshake");
-    } else if (!looks_like_tls(t)) {
+    } else if (!pp_tls_looks_like_tls(t)) {
         pp_put_z(w, "not TLS: the server sent \"");
         pp_put_safe(w, pp_text_n(t->first, t->first_len), sizeof t->first);
         pp_put_z(w, "\" (is this a STARTTLS port?)");
     } else if (ret == MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION) {
         pp_put_z(w, "server offers neither TLS 1.2 nor TLS 1.3");
     } else {
-        put_error(w, ret);
+        pp_tls_put_error(w, ret);
     }
 }
 
 void pp_tls_explain(struct pp_tls *t, enum pp_err err, int ret)
 {
     struct pp_writer w;
+    if (t->is_server) {
+        pp_tls_explain_client(t, err, ret);
+        return;
+    }
     if (err == PP_ERR_TRUST && pp_tls_was_refused(t)) {
         pp_tls_explain_trust(t);
         return;

@@ -77,6 +77,20 @@ key forged p256
 server forged "$cn" fake "$names"
 cat inter.pem >>forged.chain
 
+# For a server: what it may be given, and what not.
+key ec384 p384
+server ec384 '/CN=ec384.example' - ''
+key client p256 # of a client; with a key of a kind of its own
+server client '/CN=client.example' - ''
+key rsaclient 2048
+server rsaclient '/CN=rsaclient.example' - ''
+openssl pkcs8 -topk8 -nocrypt -in aged.key -out aged.pkcs8
+openssl pkcs8 -topk8 -in leaf.key -out locked.pkcs8 -passout pass:x
+openssl rsa -aes128 -in aged.key -out locked.key -passout pass:x -traditional
+openssl genpkey -algorithm ed25519 -out edwards.key
+server edwards '/CN=edwards.example' - ''
+openssl ecparam -name secp521r1 -genkey -noout -out ec521.key
+
 # As large as it gets: four certificates with keys of 4096 bits.
 key big 4096
 key bigroot 4096

@@ -18,6 +18,7 @@
 
 static struct peer peer;
 static struct pp_tls tls;
+static struct pp_tls_memory tls_memory;
 static struct pp_link link_;
 static struct {
     int connect;   /* what stream_connect gives */
@@ -174,6 +175,7 @@ static int each(void **state)
     world.connect = 5;
     world.connected = 1;
     world.now_ms = 1000;
+    pp_tls_give_memory(&tls, &tls_memory, sizeof tls_memory);
     pipe_reset(&peer.to_client);
     pipe_reset(&peer.to_server);
     return 0;

@@ -367,11 +367,14 @@ static void test_allocator(void **state)
 static void test_slots(void **state)
 {
     static struct pp_tls slots[3];
+    static struct pp_tls_memory memory[3];
     struct pp_tls_policy policy = policy_of(PP_TLS_ENCRYPT);
     (void)state;
     pipe_reset(&peer.to_client);
     pipe_reset(&peer.to_server);
     for (int i = 0; i < 3; i++) {
+        assert_int_equal(pp_tls_open(&slots[i], &policy, "a.example", false, &io), PP_ERR_STATE);
+        pp_tls_give_memory(&slots[i], &memory[i], sizeof memory[i]);
         assert_int_equal(pp_tls_open(&slots[i], &policy, "a.example", false, &io), PP_OK);
         assert_int_equal(pp_tls_handshake(&slots[i]), PP_ERR_LATER);
     }

@@ -21,6 +21,7 @@
 
 static struct peer peer;
 static struct pp_tls tls;
+static struct pp_tls_memory tls_memory;
 static int64_t wall = PP_WALL_UNKNOWN;
 
 static inline int64_t wall_s(void *ctx)
@@ -125,6 +126,7 @@ static inline void load_cas(const char *name, uint32_t expected)
 static inline int set_up(void **state)
 {
     (void)state;
+    pp_tls_give_memory(&tls, &tls_memory, sizeof tls_memory);
     wall = (int64_t)time(NULL);
     if (make_certs() != 0 || pp_crypto_seed(test_entropy, NULL) != PP_OK ||
         pp_tls_library_init(wall_s, now_ms, NULL) != PP_OK)

@@ -1,0 +1,268 @@
+/*
+ * tls_identity.c - the certificate and key with which we are a server
+ *
+ * Job:      parse both, hold them against each other, and keep them until the last connection that
+ *           began with them is gone.
+ * Not here: reading the files (the port), handshakes (wire/tls_server.c).
+ * Follows:  RFC 7468 (PEM), RFC 5280; RFC 9325 4.1 for the keys
+ *
+ * There is room for two: one for new handshakes, and the one before.
+ *
+ * The library keeps values in an RSA key that it computes with first use (blinding, Montgomery
+ * constants) and changes with each. Made in a handshake they would lie in the arena of a connection
+ * and die with it, so a new key signs twice here: from then on these values change in place.
+ */
+#include <mbedtls/ecp.h>
+#include <mbedtls/error.h>
+#include <mbedtls/platform.h>
+#include <mbedtls/rsa.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "wire/tls_session.h"
+
+#define RSA_BITS_MIN 2048
+#define SUBJECT_MAX  100
+
+_Static_assert(PP_TLS_IDENTITY_BYTES % PP_TLS_ALIGN == 0,
+               "PP_TLS_IDENTITY_BYTES: make it a multiple of 16");
+
+static struct {
+    struct pp_tls_identity both[2];
+    struct pp_tls_identity *current; /* NULL: none */
+} identities;
+
+/* What is wrong, for the caller of pp_tls_identity_set(). */
+struct verdict {
+    enum pp_err err;
+    const char *words_z;
+    int library; /* its error, shown behind the words; 0 none */
+};
+
+static const struct verdict good = {.err = PP_OK};
+
+static void drop(struct pp_tls_identity *i)
+{
+    if (!i->loaded)
+        return;
+    struct pp_tls_arena *before = pp_tls_arena_select(&i->arena);
+    mbedtls_x509_crt_free(&i->chain);
+    mbedtls_pk_free(&i->key);
+    (void)pp_tls_arena_select(before);
+    (void)pp_tls_arena_end(&i->arena);
+    pp_wipe(i->memory, sizeof i->memory);
+    i->loaded = false;
+}
+
+/* A copy that ends with a NUL, as the library wants PEM; NULL: no room. */
+static char *copy_text(const char *text, size_t len)
+{
+    if (len >= PP_TLS_IDENTITY_BYTES)
+        return NULL;
+    char *copy = mbedtls_calloc(1, len + 1);
+    if (copy != NULL)
+        memcpy(copy, text, len);
+    return copy;
+}
+
+static struct verdict read_chain(struct pp_tls_identity *i, const char *pem, size_t len)
+{
+    char *text = copy_text(pem, len);
+    if (text == NULL)
+        return (struct verdict){PP_ERR_TOO_BIG, "the certificate chain is too long", 0};
+    bool is_pem = strstr(text, "-----BEGIN CERTIFICATE-----") != NULL;
+    int ret = is_pem ? mbedtls_x509_crt_parse(&i->chain, (const unsigned char *)text, len + 1) : 0;
+    mbedtls_free(text);
+    if (!is_pem)
+        return (struct verdict){PP_ERR_SYNTAX, "there is no BEGIN CERTIFICATE in it (not PEM?)", 0};
+    if (i->arena.dry > 0)
+        return (struct verdict){PP_ERR_TOO_BIG, "the certificate chain is too long", 0};
+    /* More than zero is how many of several could not be parsed; what the kind of key is that none
+     * of them may have does not come out of that. */
+    if (ret != 0)
+        return (struct verdict){PP_ERR_SYNTAX, "the certificate does not parse", ret < 0 ? ret : 0};
+    return good;
+}
+
+static bool is_unsupported(int ret)
+{
+    return ret == MBEDTLS_ERR_PK_UNKNOWN_PK_ALG || ret == MBEDTLS_ERR_PK_UNKNOWN_NAMED_CURVE ||
+           ret == MBEDTLS_ERR_PK_FEATURE_UNAVAILABLE || ret == MBEDTLS_ERR_PK_INVALID_ALG;
+}
+
+static struct verdict read_key(struct pp_tls_identity *i, const char *pem, size_t len)
+{
+    char *text = copy_text(pem, len);
+    if (text == NULL)
+        return (struct verdict){PP_ERR_TOO_BIG, "the key is too long", 0};
+    bool is_pem = strstr(text, "PRIVATE KEY-----") != NULL;
+    bool locked = strstr(text, "BEGIN ENCRYPTED PRIVATE KEY-----") != NULL ||
+                  strstr(text, "Proc-Type: 4,ENCRYPTED") != NULL;
+    int ret = 0;
+    if (is_pem && !locked)
+        ret = mbedtls_pk_parse_key(&i->key, (const unsigned char *)text, len + 1, NULL, 0,
+                                   pp_tls_random, NULL);
+    pp_wipe(text, len);
+    mbedtls_free(text);
+    if (!is_pem)
+        return (struct verdict){PP_ERR_SYNTAX, "there is no BEGIN PRIVATE KEY in it (not PEM?)", 0};
+    if (locked)
+        return (struct verdict){PP_ERR_UNSUPPORTED,
+                                "the key is encrypted; give it without a password "
+                                "(openssl pkey -in KEY -out NEW)",
+                                0};
+    if (i->arena.dry > 0)
+        return (struct verdict){PP_ERR_TOO_BIG, "the key is too long", 0};
+    if (is_unsupported(ret))
+        return (struct verdict){PP_ERR_UNSUPPORTED, "the key is neither RSA nor P-256 or P-384", 0};
+    if (ret != 0)
+        return (struct verdict){PP_ERR_SYNTAX, "the key does not parse", ret};
+    return good;
+}
+
+static struct verdict judge_kind(const mbedtls_pk_context *key)
+{
+    if (mbedtls_pk_get_type(key) == MBEDTLS_PK_RSA) {
+        if (mbedtls_pk_get_bitlen(key) < RSA_BITS_MIN)
+            return (struct verdict){PP_ERR_UNSUPPORTED, "an RSA key needs 2048 bits or more", 0};
+        return good;
+    }
+    if (mbedtls_pk_get_type(key) == MBEDTLS_PK_ECKEY) {
+        mbedtls_ecp_group_id id = mbedtls_ecp_keypair_get_group_id(mbedtls_pk_ec(*key));
+        if (id == MBEDTLS_ECP_DP_SECP256R1 || id == MBEDTLS_ECP_DP_SECP384R1)
+            return good;
+    }
+    return (struct verdict){PP_ERR_UNSUPPORTED, "the key is neither RSA nor P-256 or P-384", 0};
+}
+
+/* See the file's head. The room for the two blinding values is made as large as it can get. */
+static int warm_up(mbedtls_pk_context *key)
+{
+    static const uint8_t digest[32] = {1};
+    uint8_t signature[MBEDTLS_PK_SIGNATURE_MAX_SIZE];
+    size_t len = 0;
+    int ret = 0;
+    for (int i = 0; i < 2 && ret == 0; i++)
+        ret = mbedtls_pk_sign(key, MBEDTLS_MD_SHA256, digest, sizeof digest, signature,
+                              sizeof signature, &len, pp_tls_random, NULL);
+    if (ret == 0 && mbedtls_pk_get_type(key) == MBEDTLS_PK_RSA) {
+        mbedtls_rsa_context *rsa = mbedtls_pk_rsa(*key);
+        size_t limbs = 2 * (size_t)rsa->MBEDTLS_PRIVATE(N).MBEDTLS_PRIVATE(n) + 2;
+        ret = mbedtls_mpi_grow(&rsa->MBEDTLS_PRIVATE(Vi), limbs);
+        if (ret == 0)
+            ret = mbedtls_mpi_grow(&rsa->MBEDTLS_PRIVATE(Vf), limbs);
+    }
+    return ret;
+}
+
+/* The arena of `i` is selected. */
+static struct verdict read_both(struct pp_tls_identity *i, const char *cert, size_t cert_len,
+                                const char *key, size_t key_len)
+{
+    struct verdict v = read_chain(i, cert, cert_len);
+    if (v.err == PP_OK)
+        v = read_key(i, key, key_len);
+    if (v.err == PP_OK)
+        v = judge_kind(&i->key);
+    if (v.err != PP_OK)
+        return v;
+    if (mbedtls_pk_check_pair(&i->chain.pk, &i->key, pp_tls_random, NULL) != 0)
+        v = (struct verdict){PP_ERR_STATE, "the key is not that of the (first) certificate", 0};
+    else if (warm_up(&i->key) != 0)
+        v = (struct verdict){PP_ERR_STATE, "the key does not sign", 0};
+    if (i->arena.dry > 0)
+        v = (struct verdict){PP_ERR_TOO_BIG, "certificates and key are too long", 0};
+    return v;
+}
+
+static void say(char *words, size_t cap, const struct verdict *v, const mbedtls_x509_crt *leaf)
+{
+    struct pp_writer w;
+    if (cap == 0)
+        return;
+    pp_writer_init(&w, words, cap - 1);
+    if (v->err == PP_OK) {
+        char subject[SUBJECT_MAX];
+        struct pp_writer name;
+        pp_writer_init(&name, subject, sizeof subject - 1);
+        pp_tls_put_name(&name, &leaf->subject);
+        pp_tls_end_text(subject, sizeof subject, &name);
+        pp_put_z(&w, subject);
+        pp_put_z(&w, ", until ");
+        pp_put_u64_pad(&w, (uint64_t)leaf->valid_to.year, 4);
+        pp_put_char(&w, '-');
+        pp_put_u64_pad(&w, (uint64_t)leaf->valid_to.mon, 2);
+        pp_put_char(&w, '-');
+        pp_put_u64_pad(&w, (uint64_t)leaf->valid_to.day, 2);
+    } else {
+        pp_put_z(&w, v->words_z);
+        if (v->err == PP_ERR_TOO_BIG)
+            pp_put_z(&w, " (PP_TLS_IDENTITY_BYTES of the build)");
+        if (v->library != 0) {
+            const char *high_z = mbedtls_high_level_strerr(v->library);
+            pp_put_z(&w, ": ");
+            pp_put_z(&w, high_z != NULL ? high_z : "unknown error");
+        }
+    }
+    pp_tls_end_text(words, cap, &w);
+}
+
+static struct verdict renew(struct pp_tls_identity *i, const char *cert, size_t cert_len,
+                            const char *key, size_t key_len)
+{
+    pp_tls_arena_begin(&i->arena, i->memory, sizeof i->memory);
+    struct pp_tls_arena *before = pp_tls_arena_select(&i->arena);
+    mbedtls_x509_crt_init(&i->chain);
+    mbedtls_pk_init(&i->key);
+    i->loaded = true;
+    i->users = 0;
+    struct verdict v = read_both(i, cert, cert_len, key, key_len);
+    (void)pp_tls_arena_select(before);
+    return v;
+}
+
+enum pp_err pp_tls_identity_set(const char *cert, size_t cert_len, const char *key, size_t key_len,
+                                char *words, size_t cap)
+{
+    struct pp_tls_identity *old = identities.current;
+    struct pp_tls_identity *fresh = &identities.both[old == &identities.both[0] ? 1 : 0];
+    struct verdict v = good;
+    if (PP_INTAKE_TLS == 0)
+        v = (struct verdict){PP_ERR_UNSUPPORTED, "this build is no TLS server", 0};
+    else if (fresh->loaded)
+        v = (struct verdict){PP_ERR_BUSY, "connections still use the certificate before the last",
+                             0};
+    if (v.err != PP_OK) {
+        say(words, cap, &v, NULL);
+        return v.err;
+    }
+    v = renew(fresh, cert, cert_len, key, key_len);
+    say(words, cap, &v, &fresh->chain);
+    if (v.err != PP_OK) {
+        drop(fresh);
+        return v.err;
+    }
+    identities.current = fresh;
+    if (old != NULL && old->users == 0)
+        drop(old);
+    return PP_OK;
+}
+
+bool pp_tls_identity_known(void)
+{
+    return identities.current != NULL;
+}
+
+struct pp_tls_identity *pp_tls_identity_take(void)
+{
+    if (identities.current != NULL)
+        identities.current->users++;
+    return identities.current;
+}
+
+void pp_tls_identity_release(struct pp_tls_identity *identity)
+{
+    identity->users--;
+    if (identity->users == 0 && identity != identities.current)
+        drop(identity);
+}
