@@ -165,6 +165,8 @@ pp_probe_start(const struct pp_port *port, const struct pp_config *config, uint3
 /* True while it goes on; *next_ms as of pp_relay_turn(). */
 bool pp_probe_turn(uint64_t *next_ms);
 
+/* Seed the random generator and begin with TLS, for a command that has no relay. PP_ERR_ENTROPY. */
+PP_MUST_USE enum pp_err pp_trust_init(const struct pp_port *port);
 /* Certificate and key of the relay server, PEM (wire/tls.h: pp_tls_identity_set). To be given
  * after pp_relay_start(), before the first connection, and again when they change. */
 PP_MUST_USE enum pp_err pp_identity_set(const char *cert, size_t cert_len, const char *key,

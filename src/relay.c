@@ -119,7 +119,7 @@ static void init_rooms(struct pp_relay *r)
     r->expiry_cursor = 0;
 }
 
-static enum pp_err init_trust(const struct pp_port *port)
+enum pp_err pp_trust_init(const struct pp_port *port)
 {
     enum pp_err err = pp_crypto_seed(port->entropy, port->ctx);
 
@@ -137,7 +137,7 @@ enum pp_err pp_relay_start(const struct pp_port *port, const struct pp_config *c
     r->config = *config;
     r->log = (struct pp_log){.sink = sink, .ctx = (void *)port, .level = config->log.level};
     r->started_ms = now(r);
-    err = init_trust(port);
+    err = pp_trust_init(port);
     /* Both or none, and nothing is written before it is known that both are ours. */
     if (err == PP_OK) {
         err = pp_relay_mount_kept(r);
@@ -474,7 +474,7 @@ enum pp_err pp_probe_start(const struct pp_port *port, const struct pp_config *c
                            void (*on_step)(void *ctx, const struct pp_probe_report *report),
                            void *ctx)
 {
-    enum pp_err err = init_trust(port);
+    enum pp_err err = pp_trust_init(port);
 
     if (err == PP_OK) {
         pp_probe_begin(&the_probe, port, config, smarthost, inspect, on_step, ctx);

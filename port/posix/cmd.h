@@ -58,6 +58,7 @@ int pp_cmd_send(struct pp_cmd_context *context, int argc, char **argv);
 int pp_cmd_sendmail(struct pp_cmd_context *context, int argc, char **argv);
 int pp_cmd_queue(struct pp_cmd_context *context, int argc, char **argv);
 int pp_cmd_status(struct pp_cmd_context *context, int argc, char **argv);
+int pp_cmd_passwd(struct pp_cmd_context *context, int argc, char **argv);
 int pp_cmd_pin(struct pp_cmd_context *context, int argc, char **argv);
 int pp_cmd_check(struct pp_cmd_context *context, int argc, char **argv);
 int pp_cmd_store(struct pp_cmd_context *context, int argc, char **argv);

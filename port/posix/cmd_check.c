@@ -10,6 +10,8 @@
 
 #include "base/time.h"
 #include "cmd.h"
+#include "identity_file.h"
+#include "posix_port.h"
 #include "privileges.h"
 #include "trust_file.h"
 
@@ -62,6 +64,55 @@ static void show_smarthost(const struct pp_smarthost_config *host)
     } else {
         (void)printf(", no login\n");
     }
+}
+
+static void show_listener(const struct pp_config *config, const struct pp_listener_config *l)
+{
+    static const char *const tls[] = {"no TLS", "TLS offered", "TLS required",
+                                      "TLS from the first byte"};
+    bool logins = l->auth != PP_LISTENER_AUTH_OFF;
+
+    (void)printf("  %-11s%s: %s port %u, %s", "listener", l->name, l->address, (unsigned)l->port,
+                 tls[l->tls]);
+    if (l->auth == PP_LISTENER_AUTH_REQUIRE) {
+        (void)printf(", relays for users alone");
+    } else {
+        (void)printf(", relays for %u %s%s%s", l->network_count,
+                     l->network_count == 1 ? "network" : "networks", logins ? ", users" : "",
+                     l->client_pin_count > 0 ? ", listed certificates" : "");
+    }
+    if (logins && config->server.auth_socket[0] != '\0') {
+        (void)printf(" (of %s)", config->server.auth_socket);
+    } else if (logins) {
+        (void)printf(" (%u)", config->user_count);
+    }
+    (void)printf("\n");
+}
+
+/* As the daemon would use them. */
+static int check_identity(const struct pp_cmd_context *context)
+{
+    static struct pp_identity_file file;
+    static struct pp_posix_port posix;
+    char words[PP_PATH_CAP + 400];
+
+    if (!pp_identity_file_wanted(&context->config)) {
+        return EX_OK;
+    }
+    enum pp_err err = pp_identity_file_read(&file, &context->config, words, sizeof(words));
+    if (err == PP_OK && pp_posix_port_init(&posix, NULL, NULL) == 0) {
+        err = pp_trust_init(&posix.port);
+        if (err == PP_OK) {
+            err = pp_identity_file_apply(&file, words, sizeof(words));
+        }
+        pp_posix_port_close(&posix);
+    }
+    if (err != PP_OK) {
+        pp_cmd_say(context, "%s: %s", context->config_path_z, words);
+        return EX_CONFIG;
+    }
+    (void)printf("  %-11s%s\n", "certificate", words);
+    return EX_OK;
 }
 
 static void show_queue(const struct pp_config *config)
@@ -137,8 +188,14 @@ int pp_cmd_check(struct pp_cmd_context *context, int argc, char **argv)
     show_identity(&context->config);
     show_smarthost(&context->config.smarthosts[0]);
     show_queue(&context->config);
+    for (uint32_t i = 0; i < context->config.listener_count; i++) {
+        show_listener(&context->config, &context->config.listeners[i]);
+    }
     status = check_privileges(context);
     if (check_cas(context) != EX_OK) {
+        status = EX_CONFIG;
+    }
+    if (check_identity(context) != EX_OK) {
         status = EX_CONFIG;
     }
     warn(&context->config);

@@ -242,8 +242,7 @@ static bool is_daemon_user(uid_t uid, const char *user_z)
            entry->pw_uid == uid;
 }
 
-/* NULL, or why others may have read what is in the file. `user_z` may own it too; "" is nobody. */
-static const char *why_not_secret(int fd, const char *user_z)
+const char *pp_config_file_why_not_secret(int fd, const char *user_z)
 {
     struct stat st;
 
@@ -297,7 +296,7 @@ static void take_password_file(struct reading *r)
         problem(r, line, "[smarthost] password_file: %s: %s", host->password_file, strerror(errno));
         return;
     }
-    const char *why_z = why_not_secret(fd, r->config->daemon.user);
+    const char *why_z = pp_config_file_why_not_secret(fd, r->config->daemon.user);
     ssize_t len = why_z ? -1 : read_password(r, line, fd, text, sizeof text);
     if (why_z)
         problem(r, line, "[smarthost] password_file: %s: %s", host->password_file, why_z);
@@ -356,6 +355,16 @@ static enum pp_err open_file(struct reading *r)
     return why == EACCES || why == EPERM ? PP_ERR_DENIED : PP_ERR_IO;
 }
 
+/* What a password can be guessed from is a secret too. */
+static bool has_verifier(const struct pp_config *config)
+{
+    for (uint32_t i = 0; i < config->user_count; i++) {
+        if (config->users[i].password.iterations > 0)
+            return true;
+    }
+    return false;
+}
+
 static enum pp_err parse(struct reading *r, const char *path_z, struct pp_config *config,
                          const struct pp_config_report *report)
 {
@@ -371,8 +380,8 @@ static enum pp_err parse(struct reading *r, const char *path_z, struct pp_config
     (void)!ini_parse_stream(next_line, r, on_setting, r);
     if (r->io_failed)
         problem(r, 0, "reading failed");
-    if (line_of(r, "smarthost", "password") != 0) {
-        const char *why_z = why_not_secret(r->fd, "");
+    if (line_of(r, "smarthost", "password") != 0 || has_verifier(config)) {
+        const char *why_z = pp_config_file_why_not_secret(r->fd, "");
         if (why_z)
             problem(r, 0, "there is a password in it, and %s", why_z);
     }

@@ -34,4 +34,7 @@ PP_MUST_USE enum pp_err pp_config_file_load_client(const char *path_z, struct pp
  */
 void pp_config_file_defaults(struct pp_config *config);
 
+/* NULL, or why others may have read what is in the file. `user_z` may own it too; "" is nobody. */
+const char *pp_config_file_why_not_secret(int fd, const char *user_z);
+
 #endif

@@ -12,6 +12,7 @@
 #include "daemon_sockets.h"
 #include "drop_take.h"
 #include "flash_device.h"
+#include "identity_file.h"
 #include "posix_port.h"
 #include "privileges.h"
 #include "tcp_listen.h"
@@ -24,6 +25,7 @@ struct pp_daemon {
     struct pp_flash_device flash;
     struct pp_daemon_socket submit_socket, control_socket;
     struct pp_tcp_listeners tcp;
+    struct pp_identity_file identity;
     struct pp_relay *relay; /* NULL until it runs */
     struct pp_log log;
     struct pp_control control;

@@ -129,6 +129,8 @@ static int open_world(struct pp_daemon *d)
     enum pp_err err = open_places(d, words, sizeof words);
     if (err == PP_OK)
         err = pp_trust_file_load(&d->context->config, words, sizeof words);
+    if (err == PP_OK)
+        err = pp_identity_file_read(&d->identity, &d->context->config, words, sizeof words);
     if (err != PP_OK) {
         pp_cmd_say(d->context, "%s", words);
         return exit_code(err);
@@ -156,6 +158,12 @@ static int start_relay(struct pp_daemon *d)
         pp_cmd_say(d->context, "%s: %s%s", config->queue.path, pp_err_text(err),
                    err == PP_ERR_VERSION ? "; `pinpost store` says more" : "");
         return exit_code(err);
+    }
+    char words[PP_PATH_CAP + 400];
+    err = pp_identity_file_apply(&d->identity, words, sizeof words);
+    if (err != PP_OK) {
+        pp_cmd_say(d->context, "%s", words);
+        return EX_CONFIG;
     }
     const struct pp_control_world world = {.relay = d->relay, .port = port, .config = config};
     err = pp_drop_open(&d->drop, config->daemon.drop_directory, d->relay, port, &d->log);

@@ -24,6 +24,7 @@ static const struct command commands[] = {
     {"check", pp_cmd_check, "look for mistakes in the configuration"},
     {"test", pp_cmd_test, "walk to the smarthost step by step, without sending mail"},
     {"pin", pp_cmd_pin, "show a server's certificate and its fingerprints"},
+    {"passwd", pp_cmd_passwd, "make the password line of a user who submits over the network"},
     {"sendmail", pp_cmd_sendmail, "what programs call as /usr/sbin/sendmail"},
 };
 

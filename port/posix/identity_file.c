@@ -1,0 +1,123 @@
+/*
+ * identity_file.c - the relay server's certificate and key, from their files
+ *
+ * Job:      see identity_file.h.
+ */
+#include "identity_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "config_file.h"
+
+#define LOOK_EVERY_MS 10000
+
+bool pp_identity_file_wanted(const struct pp_config *config)
+{
+    for (uint32_t i = 0; i < config->listener_count; i++) {
+        if (config->listeners[i].tls != PP_LISTENER_TLS_NONE)
+            return true;
+    }
+    return false;
+}
+
+static enum pp_err open_error(void)
+{
+    if (errno == ENOENT || errno == ENOTDIR)
+        return PP_ERR_NOT_FOUND;
+    return errno == EACCES || errno == EPERM ? PP_ERR_DENIED : PP_ERR_IO;
+}
+
+static enum pp_err read_all(int fd, char *out, size_t *len)
+{
+    ssize_t n;
+
+    *len = 0;
+    while ((n = read(fd, out + *len, PP_TLS_IDENTITY_BYTES - *len)) != 0) {
+        if (n < 0 && errno != EINTR)
+            return PP_ERR_IO;
+        *len += n > 0 ? (size_t)n : 0;
+        if (*len == PP_TLS_IDENTITY_BYTES)
+            return PP_ERR_TOO_BIG;
+    }
+    return PP_OK;
+}
+
+/* `user_z` NULL: anybody may read it. */
+static enum pp_err read_one(const char *key_z, const char *path_z, const char *user_z, char *out,
+                            size_t *len, struct timespec *changed, char *words, size_t cap)
+{
+    struct stat st;
+    int fd = open(path_z, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    enum pp_err err = fd < 0 ? open_error() : PP_OK;
+    const char *why_z = fd < 0 ? strerror(errno) : NULL;
+
+    if (err == PP_OK && user_z != NULL) {
+        why_z = pp_config_file_why_not_secret(fd, user_z);
+        err = why_z != NULL ? PP_ERR_DENIED : PP_OK;
+    }
+    if (err == PP_OK && (err = read_all(fd, out, len)) != PP_OK)
+        why_z = err == PP_ERR_TOO_BIG ? "is too large" : strerror(errno);
+    if (err == PP_OK && fstat(fd, &st) == 0)
+        *changed = st.st_mtim;
+    if (fd >= 0)
+        close(fd);
+    if (err != PP_OK)
+        snprintf(words, cap, "[server] %s: %s: %s", key_z, path_z, why_z);
+    return err;
+}
+
+enum pp_err pp_identity_file_read(struct pp_identity_file *f, const struct pp_config *config,
+                                  char *words, size_t cap)
+{
+    words[0] = '\0';
+    f->cert_len = f->key_len = 0;
+    if (!pp_identity_file_wanted(config))
+        return PP_OK;
+    enum pp_err err = read_one("certificate", config->server.certificate_file, NULL, f->cert,
+                               &f->cert_len, &f->changed[0], words, cap);
+    return err != PP_OK ? err
+                        : read_one("key", config->server.key_file, config->daemon.user, f->key,
+                                   &f->key_len, &f->changed[1], words, cap);
+}
+
+enum pp_err pp_identity_file_apply(struct pp_identity_file *f, char *words, size_t cap)
+{
+    char what[300] = "";
+
+    words[0] = '\0';
+    if (f->cert_len == 0)
+        return PP_OK;
+    enum pp_err err = pp_identity_set(f->cert, f->cert_len, f->key, f->key_len, what, sizeof what);
+    pp_wipe(f->key, sizeof f->key);
+    f->key_len = f->cert_len = 0;
+    snprintf(words, cap, "%s%s", err == PP_OK ? "" : "[server] certificate and key: ", what);
+    return err;
+}
+
+static bool differs(const char *path_z, const struct timespec *before)
+{
+    struct stat st;
+
+    /* One that is gone for a moment is being replaced. */
+    return stat(path_z, &st) == 0 &&
+           (st.st_mtim.tv_sec != before->tv_sec || st.st_mtim.tv_nsec != before->tv_nsec);
+}
+
+bool pp_identity_file_changed(struct pp_identity_file *f, const struct pp_config *config,
+                              uint64_t now_ms)
+{
+    if (!pp_identity_file_wanted(config)) {
+        f->look_at_ms = UINT64_MAX;
+        return false;
+    }
+    if (now_ms < f->look_at_ms && f->look_at_ms != UINT64_MAX)
+        return false;
+    f->look_at_ms = now_ms + LOOK_EVERY_MS;
+    return differs(config->server.certificate_file, &f->changed[0]) ||
+           differs(config->server.key_file, &f->changed[1]);
+}
