@@ -57,7 +57,8 @@ enum pp_content {
     PP_CONTENT_HAS_SENDER_FIELDS = 1 << 10, /* reserved for Sender/Resent */
     PP_CONTENT_NOT_UTF8 = 1 << 11,          /* bytes above 127 that are not UTF-8 */
     PP_CONTENT_LONG_HEADER_LINE = 1 << 12,  /* a line of more than 998 octets before the body */
-    PP_CONTENT_LOOPS = 1 << 13              /* more than 30 Received fields (RFC 5321 6.3) */
+    PP_CONTENT_LOOPS = 1 << 13,             /* more than 30 Received fields (RFC 5321 6.3) */
+    PP_CONTENT_HAS_REPLY_TO = 1 << 14
 };
 
 #endif

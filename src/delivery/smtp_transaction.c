@@ -92,6 +92,20 @@ static void refuse_unsent(struct pp_smtp_client *c, const uint8_t enhanced[3], c
     finish(c, now_ms);
 }
 
+/* May it follow ENVID= or ORCPT= (RFC 3461 4, 6533 3)? Empty or unlawful: it is left out. */
+static bool is_parameter(const struct pp_smtp_client *c, struct pp_text value, size_t cap)
+{
+    for (size_t i = 0; i < value.len; i++) {
+        unsigned char byte = (unsigned char)value.p[i];
+
+        if (byte <= ' ' || byte == 0x7F || byte == '=' ||
+            (byte > 0x7F && !c->capabilities.smtputf8)) {
+            return false;
+        }
+    }
+    return value.len > 0 && value.len <= cap;
+}
+
 enum pp_err pp_smtp_client_mail(struct pp_smtp_client *c, const struct pp_smtp_mail *mail,
                                 pp_time_ms now_ms)
 {
@@ -116,9 +130,11 @@ enum pp_err pp_smtp_client_mail(struct pp_smtp_client *c, const struct pp_smtp_m
         memcpy(t->sender, mail->sender.p, mail->sender.len);
     }
     t->mail.sender = pp_text_n(t->sender, mail->sender.len);
-    t->mail.envid.len = mail->envid.len <= sizeof(t->envid) ? mail->envid.len : 0;
-    memcpy(t->envid, t->mail.envid.len > 0 ? mail->envid.p : "", t->mail.envid.len);
-    t->mail.envid.p = t->envid;
+    t->mail.envid = pp_text_n(t->envid, 0);
+    if (is_parameter(c, mail->envid, sizeof t->envid)) {
+        memcpy(t->envid, mail->envid.p, mail->envid.len);
+        t->mail.envid.len = mail->envid.len;
+    }
     t->active = true;
     t->line_start = true;
     if ((mail->smtputf8 || !pp_text_is_ascii(mail->sender)) && !can->smtputf8) {
@@ -145,7 +161,8 @@ static void put_return(struct pp_writer *w, const struct pp_smtp_mail *mail)
 }
 
 /* RFC 3461 4.1 and 4.2. */
-static void put_notify(struct pp_writer *w, const struct pp_recipient *recipient)
+static void put_notify(struct pp_writer *w, const struct pp_smtp_client *c,
+                       const struct pp_recipient *recipient)
 {
     static const struct {
         uint8_t bit;
@@ -163,7 +180,7 @@ static void put_notify(struct pp_writer *w, const struct pp_recipient *recipient
             before_z = ",";
         }
     }
-    if (recipient->orcpt.len > 0) {
+    if (is_parameter(c, recipient->orcpt, PP_ORCPT_MAX)) {
         pp_put_z(w, " ORCPT=");
         pp_put_text(w, recipient->orcpt);
     }
@@ -243,7 +260,7 @@ enum pp_err pp_smtp_client_recipient(struct pp_smtp_client *c, struct pp_buf *ou
     pp_put_text(&w, recipient->address);
     pp_put_z(&w, ">");
     if (c->capabilities.dsn) {
-        put_notify(&w, recipient);
+        put_notify(&w, c, recipient);
     }
     pp_put_z(&w, "\r\n");
     if (!pp_buf_put(out, line, w.len)) {

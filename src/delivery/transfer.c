@@ -209,6 +209,13 @@ static void collect_to_header(struct pp_delivery_session *s)
     s->facts.to = w.overflow ? (struct pp_text){NULL, 0} : pp_writer_text(&w);
 }
 
+/* Of header addresses that have none: as the envelope's sender is completed. */
+static struct pp_text own_domain(const struct pp_config *config)
+{
+    return pp_text_z(config->identity.domain[0] != '\0' ? config->identity.domain
+                                                        : config->identity.hostname);
+}
+
 static void set_facts(struct pp_delivery_session *s, const struct pp_queue_entry *entry)
 {
     const struct pp_config *config = s->delivery->config;
@@ -222,6 +229,7 @@ static void set_facts(struct pp_delivery_session *s, const struct pp_queue_entry
             e->sender_name.len > 0 ? e->sender_name : pp_text_z(config->identity.from_name),
         .subject = e->subject,
         .hostname = pp_text_z(config->identity.hostname),
+        .domain = own_domain(config),
         .token = e->token,
         .queue_id = entry->id,
         .device = s->delivery->queue->device,

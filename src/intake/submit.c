@@ -228,15 +228,25 @@ enum pp_err pp_intake_default_recipients(struct pp_submit *s)
 
 /* ---- content ---- */
 
-/* Before the first octet of content: all recipients are there by then. */
-static enum pp_err write_trace(struct pp_submit *s)
+/*
+ * Before the first octet of content: all recipients are there by then. It is not scanned: content
+ * is told as it came. Text that begins with a blank has no header, and must not continue our field.
+ */
+static enum pp_err write_trace(struct pp_submit *s, uint8_t first)
 {
-    size_t len = s->trace_len;
+    struct pp_queue *queue = s->intake->queue;
+    struct pp_text trace = pp_text_n(s->trace, s->trace_len);
+    enum pp_err err;
 
     s->trace_len = 0;
-    pp_content_scan(&s->scan, (const uint8_t *)s->trace, len);
-    s->scan.received = 0; /* ours is no sign of a loop */
-    return len > 0 ? pp_queue_write(s->intake->queue, s->writer, s->trace, len) : PP_OK;
+    if (trace.len == 0) {
+        return PP_OK;
+    }
+    err = pp_queue_trace(queue, s->writer, trace);
+    if (err == PP_OK && (first == ' ' || first == '\t')) {
+        err = pp_queue_write(queue, s->writer, "\r\n", 2);
+    }
+    return err;
 }
 
 enum pp_err pp_intake_write_crlf(struct pp_submit *s, const void *bytes, size_t len)
@@ -246,13 +256,17 @@ enum pp_err pp_intake_write_crlf(struct pp_submit *s, const void *bytes, size_t 
     if (s->error != PP_OK || len == 0) {
         return s->error;
     }
-    s->error = write_trace(s);
+    s->error = write_trace(s, p[0]);
     if (s->error != PP_OK) {
         return s->error;
     }
     pp_content_scan(&s->scan, p, len);
     if ((s->scan.flags & PP_CONTENT_HAS_NUL) != 0) {
         s->error = PP_ERR_INJECTION;
+        return s->error;
+    }
+    if ((s->scan.flags & PP_CONTENT_LOOPS) != 0) {
+        s->error = PP_ERR_LOOP;
         return s->error;
     }
     s->error = pp_queue_write(s->intake->queue, s->writer, bytes, len);
@@ -302,9 +316,6 @@ static enum pp_err end_content(struct pp_submit *s)
     if (s->error == PP_OK &&
         (s->recipient_count == 0 || (s->content_bytes == 0 && !s->has_subject))) {
         s->error = PP_ERR_EMPTY;
-    }
-    if (s->error == PP_OK && (pp_content_scan_end(&s->scan) & PP_CONTENT_LOOPS) != 0) {
-        s->error = PP_ERR_LOOP;
     }
     return s->error;
 }

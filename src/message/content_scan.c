@@ -65,15 +65,18 @@ static void note_field(struct pp_content_scan *s)
         [PP_FIELD_BCC] = PP_CONTENT_HAS_TO,
         [PP_FIELD_MIME_VERSION] = PP_CONTENT_HAS_MIME,
         [PP_FIELD_SENDER] = PP_CONTENT_HAS_SENDER_FIELDS,
-        [PP_FIELD_CONTENT_TRANSFER_ENCODING] = 0,
+        [PP_FIELD_REPLY_TO] = PP_CONTENT_HAS_REPLY_TO,
+        [PP_FIELD_DKIM_SIGNATURE] = 0,
     };
+    enum pp_field field = pp_field_of(&s->field);
 
     s->field_seen = true;
-    if (pp_text_equal_nocase(pp_text_n(s->field.name, s->field.name_len), pp_text_z("Received")) &&
-        ++s->received > PP_RECEIVED_COUNT_MAX) {
+    s->field_open = true;
+    s->other_seen |= field != PP_FIELD_RECEIVED;
+    if (field == PP_FIELD_RECEIVED && ++s->received > PP_RECEIVED_COUNT_MAX) {
         set(s, PP_CONTENT_LOOPS);
     }
-    set(s, bits[pp_field_of(&s->field)]);
+    set(s, bits[field]);
 }
 
 /* The first line that is none of a header's begins the body, blank line or not. */
@@ -93,9 +96,11 @@ static void scan_header_byte(struct pp_content_scan *s, uint8_t c)
     pp_field_scan(&s->field, (char)c);
     if (s->field.kind == PP_LINE_FIELD) {
         note_field(s);
-    } else if (s->field.kind == PP_LINE_OTHER || (s->field.kind == PP_LINE_FROM && s->field_seen) ||
-               (s->field.kind == PP_LINE_CONTINUATION && !s->field_seen)) {
+    } else if (s->field.kind == PP_LINE_OTHER || (s->field.kind == PP_LINE_FROM && s->other_seen) ||
+               (s->field.kind == PP_LINE_CONTINUATION && !s->field_open)) {
         begin_body(s);
+    } else if (s->field.kind == PP_LINE_FROM) {
+        s->field_open = false;
     }
 }
 

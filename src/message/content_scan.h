@@ -27,6 +27,8 @@ struct pp_content_scan {
     uint16_t flags;
     bool in_body;
     bool field_seen;
+    bool field_open; /* a line that begins with a blank would continue it */
+    bool other_seen; /* a field that is not Received */
     uint32_t line_len;
     uint32_t received;          /* Received fields so far */
     struct pp_field_scan field; /* the line under way, in the header section */

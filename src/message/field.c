@@ -25,6 +25,9 @@ static const struct {
     {"MIME-Version", PP_FIELD_MIME_VERSION},
     {"Content-Type", PP_FIELD_CONTENT_TYPE},
     {"Content-Transfer-Encoding", PP_FIELD_CONTENT_TRANSFER_ENCODING},
+    {"Received", PP_FIELD_RECEIVED},
+    {"Reply-To", PP_FIELD_REPLY_TO},
+    {"DKIM-Signature", PP_FIELD_DKIM_SIGNATURE},
 };
 
 static struct pp_text name_of(const struct pp_field_scan *s)

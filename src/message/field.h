@@ -50,7 +50,10 @@ enum pp_field {
     PP_FIELD_RETURN_PATH,
     PP_FIELD_MIME_VERSION,
     PP_FIELD_CONTENT_TYPE,
-    PP_FIELD_CONTENT_TRANSFER_ENCODING
+    PP_FIELD_CONTENT_TRANSFER_ENCODING,
+    PP_FIELD_RECEIVED,
+    PP_FIELD_REPLY_TO,
+    PP_FIELD_DKIM_SIGNATURE
 };
 /* Of a line of kind PP_LINE_FIELD. */
 enum pp_field pp_field_of(const struct pp_field_scan *s);

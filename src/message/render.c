@@ -16,13 +16,14 @@
 #include "message/header.h"
 #include "message/render_parts.h"
 
-/* A whole field, the fields that we add behind the last, and 256 bytes that prove to be body. */
-#define HEADER_ROOM (PP_RENDER_LINE_BYTES + 2560)
+/* A whole field, what a rewritten From puts beside it, the fields that we add behind the last, and
+ * 256 bytes that prove to be body. */
+#define HEADER_ROOM (PP_RENDER_LINE_BYTES + 3200)
 /* A line that was thought to be a boundary, encoded. */
 #define BODY_ROOM (PP_RENDER_CANDIDATE_MAX * 4 + 128)
 
 _Static_assert(HEADER_ROOM + 512 <= PP_RENDER_OUT_BYTES,
-               "PP_RENDER_OUT_BYTES: raise it above PP_RENDER_LINE_BYTES + 3072");
+               "PP_RENDER_OUT_BYTES: raise it above PP_RENDER_LINE_BYTES + 3712");
 
 void pp_render_fail(struct pp_render *r, const char *words_z)
 {
@@ -63,6 +64,11 @@ uint64_t pp_render_size_estimate(const struct pp_render_facts *facts, uint64_t c
     uint64_t header = 1024 + facts->from.len + 2 * (uint64_t)facts->from_name.len +
                       2 * (uint64_t)facts->subject.len + 2 * (uint64_t)facts->to.len +
                       2 * (uint64_t)facts->hostname.len;
+
+    if (!facts->alert) {
+        header += PP_RENDER_COMPLETED_MAX * (facts->domain.len + 1);
+        header += facts->rewrite_sender ? 2 * PP_RENDER_REPLY_TO_MAX : 0;
+    }
 
     return pp_render_plan_for(facts) == PP_RENDER_CONVERT ? 0 : header + content_bytes;
 }

@@ -2,7 +2,8 @@
  * render.h - the message as it goes out, made from what lies in the queue
  *
  * Job:      an alert becomes a MIME message; a ready message gets the header fields it lacks and
- *           loses Bcc; where the next hop cannot take it as it is, content is converted.
+ *           loses Bcc and Return-Path, its bare addresses get a domain, From is rewritten where
+ *           that was asked for; where the next hop cannot take it as it is, content is converted.
  *           Output comes in pieces, so a message of any size passes through one small buffer.
  * Not here: reading flash (the owner feeds content), envelopes, dot-stuffing
  *           (delivery/smtp_client.h).
@@ -35,6 +36,7 @@ struct pp_render_facts {
         to; /* alerts: the To: list, "a@b, c@d"; may be empty: undisclosed-recipients:; */
     struct pp_text subject;  /* alerts; UTF-8 */
     struct pp_text hostname; /* right side of the Message-ID */
+    struct pp_text domain;   /* completes header addresses without one; empty: they stay */
     struct pp_text token;    /* makes the Message-ID where it is not empty */
     uint32_t queue_id;
     uint64_t
@@ -65,8 +67,10 @@ struct pp_render {
     /* the header section under way: of the message (depth 0) or of a part */
     struct pp_field_scan scan; /* of the physical line under way */
     bool field_open, field_spilled;
-    uint8_t field; /* enum pp_field of the one under way */
-    uint16_t seen; /* bits 1 << enum pp_field, of the message's own header */
+    bool from_put;      /* From: was rewritten */
+    uint32_t completed; /* bytes that addresses got as their domains */
+    uint8_t field;      /* enum pp_field of the one under way */
+    uint32_t seen;      /* bits 1 << enum pp_field, of the message's own header */
     bool type_seen;
     uint8_t type, cte; /* enum pp_mime_type, enum pp_mime_cte */
     char cte_text[32]; /* of an encoding that we do not know */

@@ -8,8 +8,13 @@
  */
 #include <string.h>
 
+#include "message/address.h"
+#include "message/complete.h"
 #include "message/header.h"
 #include "message/render_parts.h"
+
+/* What stood in From: before it was rewritten. Room is kept for its name. */
+#define ORIGINAL_FROM "X-Original-From: "
 
 /* ---- header fields ---- */
 
@@ -112,17 +117,96 @@ static void read_transfer_encoding(struct pp_render *r)
     }
 }
 
+static bool has_seen(const struct pp_render *r, enum pp_field field)
+{
+    return (r->seen >> field & 1) != 0;
+}
+
 static bool is_dropped(const struct pp_render *r)
 {
     bool message = r->mime.depth == 0;
 
     return (message && (r->field == PP_FIELD_BCC || r->field == PP_FIELD_RETURN_PATH)) ||
+           (message && r->field == PP_FIELD_SENDER && r->facts.rewrite_sender) ||
            (r->field == PP_FIELD_CONTENT_TRANSFER_ENCODING && r->plan == PP_RENDER_CONVERT);
 }
 
-/* Bytes that may not stand in a header of this message; a subject alone can be encoded. */
-static bool put_subject_encoded(struct pp_render *r, bool whole)
+/* ---- addresses ---- */
+
+static bool is_rewritten(const struct pp_render *r)
 {
+    return r->facts.rewrite_sender && r->mime.depth == 0 && r->field == PP_FIELD_FROM;
+}
+
+/* A signed field stays as it was signed. */
+static void complete_addresses(struct pp_render *r)
+{
+    static const uint32_t address_fields = 1u << PP_FIELD_FROM | 1u << PP_FIELD_SENDER |
+                                           1u << PP_FIELD_REPLY_TO | 1u << PP_FIELD_TO |
+                                           1u << PP_FIELD_CC;
+    size_t most = PP_RENDER_COMPLETED_MAX * (r->facts.domain.len + 1) - r->completed;
+    size_t cap = sizeof r->line - sizeof ORIGINAL_FROM;
+    size_t before = r->line_len;
+
+    if ((address_fields >> r->field & 1) == 0 || has_seen(r, PP_FIELD_DKIM_SIGNATURE)) {
+        return;
+    }
+    cap = before + most < cap ? before + most : cap;
+    r->line_len = pp_complete_field(r->line, before, cap, r->facts.domain);
+    r->completed += (uint32_t)(r->line_len - before);
+}
+
+/* Answers go where they went before. */
+static void put_reply_to(struct pp_render *r, struct pp_writer *w, bool whole)
+{
+    struct pp_text value = field_value(r);
+    struct pp_text rest = value;
+    struct pp_text address;
+    bool plain = pp_text_is_ascii(value) || r->plan == PP_RENDER_AS_IS;
+
+    if (pp_address_next(&rest, &address) != PP_OK || pp_address_check(address) != PP_OK) {
+        return;
+    }
+    if (whole && plain && value.len <= PP_RENDER_REPLY_TO_MAX && value.len > 2) {
+        pp_put_z(w, value.p[0] == ' ' || value.p[0] == '\t' ? "Reply-To:" : "Reply-To: ");
+        pp_put_text(w, value);
+    } else if (pp_text_is_ascii(address)) {
+        pp_put_z(w, "Reply-To: <");
+        pp_put_text(w, address);
+        pp_put_z(w, ">\r\n");
+    }
+}
+
+/* From: is ours; the field under way becomes X-Original-From. */
+static void rewrite_from(struct pp_render *r, bool whole)
+{
+    size_t colon = pp_text_find(pp_text_n(r->line, r->line_len), ':');
+    size_t skip = colon + 1;
+    size_t name_len = sizeof ORIGINAL_FROM - 1;
+
+    if (!r->from_put) {
+        struct pp_writer w = pp_render_open_writer(r);
+
+        r->from_put = true;
+        pp_put_from_field(&w, &r->facts);
+        if ((r->facts.content & PP_CONTENT_HAS_REPLY_TO) == 0) {
+            put_reply_to(r, &w, whole);
+        }
+        pp_render_close_writer(r, &w);
+    }
+    if (skip < r->line_len && (r->line[skip] == ' ' || r->line[skip] == '\t')) {
+        skip++;
+    }
+    memmove(r->line + name_len, r->line + skip, r->line_len - skip);
+    memcpy(r->line, ORIGINAL_FROM, name_len);
+    r->line_len += name_len - skip;
+}
+
+/* Bytes that may not stand in a header of this message; only what is no more than text can be
+ * encoded. */
+static bool put_encoded(struct pp_render *r, bool whole)
+{
+    bool original_from = is_rewritten(r);
     struct pp_text text = pp_text_n(r->line, r->line_len);
 
     if (memchr(r->line, 0, r->line_len) != NULL) {
@@ -132,13 +216,13 @@ static bool put_subject_encoded(struct pp_render *r, bool whole)
     if (r->plan != PP_RENDER_CONVERT || r->facts.smtputf8_ok || pp_text_is_ascii(text)) {
         return false;
     }
-    if (r->field != PP_FIELD_SUBJECT || r->field_spilled || !whole ||
+    if ((r->field != PP_FIELD_SUBJECT && !original_from) || r->field_spilled || !whole ||
         r->line_len > PP_RENDER_LINE_BYTES / 2) {
         pp_render_fail(r, "5.6.7 a header field is not ASCII and the server takes no UTF-8 there");
         return true;
     }
     struct pp_writer w = pp_render_open_writer(r);
-    pp_put_header(&w, "Subject", field_value(r));
+    pp_put_header(&w, original_from ? "X-Original-From" : "Subject", field_value(r));
     pp_render_close_writer(r, &w);
     return true;
 }
@@ -146,6 +230,14 @@ static bool put_subject_encoded(struct pp_render *r, bool whole)
 /* The field under way goes out or not: `whole`, or as much of it as must make room. */
 static void flush_field(struct pp_render *r, bool whole)
 {
+    if (r->field_open && !r->field_spilled && r->mime.depth == 0) {
+        if (whole) {
+            complete_addresses(r);
+        }
+        if (is_rewritten(r)) {
+            rewrite_from(r, whole);
+        }
+    }
     if (r->field_open && !r->field_spilled) {
         if (r->field == PP_FIELD_CONTENT_TYPE) {
             read_content_type(r);
@@ -153,7 +245,7 @@ static void flush_field(struct pp_render *r, bool whole)
             read_transfer_encoding(r);
         }
     }
-    if (!r->field_open || is_dropped(r) || put_subject_encoded(r, whole)) {
+    if (!r->field_open || is_dropped(r) || put_encoded(r, whole)) {
         r->line_len = 0;
         r->line_at = 0;
     } else {
@@ -165,13 +257,10 @@ static void flush_field(struct pp_render *r, bool whole)
 
 /* ---- the end of a header section ---- */
 
-static bool has_seen(const struct pp_render *r, enum pp_field field)
-{
-    return (r->seen >> field & 1) != 0;
-}
-
 static void put_missing_fields(struct pp_render *r)
 {
+    /* RFC 6376 5.4: a signature may cover the absence of a field. */
+    bool is_signed = r->plan == PP_RENDER_AS_IS && has_seen(r, PP_FIELD_DKIM_SIGNATURE);
     struct pp_writer w = pp_render_open_writer(r);
 
     if (!has_seen(r, PP_FIELD_DATE)) {
@@ -180,13 +269,14 @@ static void put_missing_fields(struct pp_render *r)
     if (!has_seen(r, PP_FIELD_FROM)) {
         pp_put_from_field(&w, &r->facts);
     }
-    if (!has_seen(r, PP_FIELD_TO) && !has_seen(r, PP_FIELD_CC)) {
+    if (!is_signed && !has_seen(r, PP_FIELD_TO) && !has_seen(r, PP_FIELD_CC)) {
         pp_put_z(&w, "To: undisclosed-recipients:;\r\n");
     }
     if (!has_seen(r, PP_FIELD_MESSAGE_ID)) {
         pp_put_message_id_field(&w, &r->facts);
     }
-    bool labels = r->plan == PP_RENDER_CONVERT || (r->facts.content & PP_CONTENT_8BIT) != 0;
+    bool labels =
+        r->plan == PP_RENDER_CONVERT || ((r->facts.content & PP_CONTENT_8BIT) != 0 && !is_signed);
     bool mime = has_seen(r, PP_FIELD_MIME_VERSION) || r->type_seen;
     if (labels && !has_seen(r, PP_FIELD_MIME_VERSION)) {
         pp_put_z(&w, "MIME-Version: 1.0\r\n");
@@ -311,7 +401,7 @@ static void note_field(struct pp_render *r)
     r->field_open = true;
     r->field = (uint8_t)pp_field_of(&r->scan);
     if (r->mime.depth == 0) {
-        r->seen = (uint16_t)(r->seen | 1u << r->field);
+        r->seen = r->seen | 1u << r->field;
     }
 }
 
@@ -327,7 +417,8 @@ void pp_render_header_byte(struct pp_render *r, uint8_t c)
     }
     r->line[r->line_len++] = c;
     if (r->scan.kind == PP_LINE_OPEN) {
-        bool had_field = r->field_open || r->seen != 0;
+        /* The relay server's Received field may stand before such a line (content_scan.c). */
+        bool had_field = (r->seen & ~(1u << PP_FIELD_RECEIVED)) != 0;
 
         pp_field_scan(&r->scan, (char)c);
         if (r->scan.kind == PP_LINE_FIELD) {
@@ -341,7 +432,7 @@ void pp_render_header_byte(struct pp_render *r, uint8_t c)
     }
     if (r->scan.kind == PP_LINE_FROM) {
         r->line_len = r->line_at;
-    } else if (r->line_len + 2 >= sizeof r->line) {
+    } else if (r->line_len + 2 + sizeof ORIGINAL_FROM >= sizeof r->line) {
         flush_field(r, false);
     }
 }

@@ -18,6 +18,11 @@ enum pp_render_state {
 /* Longest line beginning with "--" that may be a boundary: RFC 2046 5.1.1, and blanks behind it. */
 #define PP_RENDER_CANDIDATE_MAX 160
 
+/* A From of more than this is not copied to Reply-To: whole. */
+#define PP_RENDER_REPLY_TO_MAX 512
+/* Addresses of a message that get a domain; the rest stays as it is. */
+#define PP_RENDER_COMPLETED_MAX 64
+
 /* ---- render.c ---- */
 /* The message cannot be rendered; the first words are kept. */
 void pp_render_fail(struct pp_render *r, const char *words_z);

@@ -158,6 +158,7 @@ static void init_writer(struct pp_queue_writer *w, const struct pp_envelope *e, 
     w->error = PP_OK;
     w->first = (struct pp_place){0, 0};
     w->size_bytes = 0;
+    w->trace_bytes = 0;
     w->crc = 0;
     w->recipient_count = 0;
     w->severity = (uint8_t)e->severity;
@@ -249,10 +250,18 @@ enum pp_err pp_queue_recipient(struct pp_queue *q, struct pp_queue_writer *w,
     return pp_queue_recipient_dsn(q, w, &(const struct pp_recipient){.address = address});
 }
 
+enum pp_err pp_queue_trace(struct pp_queue *q, struct pp_queue_writer *w, struct pp_text fields)
+{
+    if (w->error == PP_OK && w->size_bytes > 0)
+        return PP_ERR_STATE;
+    w->trace_bytes = (uint32_t)fields.len;
+    return pp_queue_write(q, w, fields.p, fields.len);
+}
+
 enum pp_err pp_queue_write(struct pp_queue *q, struct pp_queue_writer *w, const void *bytes,
                            size_t len)
 {
-    if (w->error == PP_OK && len > q->limits.message_bytes - w->size_bytes)
+    if (w->error == PP_OK && len > q->limits.message_bytes + w->trace_bytes - w->size_bytes)
         w->error = PP_ERR_TOO_BIG;
     if (w->error != PP_OK || len == 0)
         return w->error;

@@ -88,7 +88,8 @@ struct pp_queue_writer {
     enum pp_err error; /* first error; sticky */
     struct pp_place first;
     uint32_t size_bytes;
-    uint32_t crc; /* of all content */
+    uint32_t trace_bytes; /* of these, not held against the limit */
+    uint32_t crc;         /* of all content */
     uint16_t recipient_count;
     uint8_t severity, kind;
     uint32_t accepted_s;   /* wall clock at open, 0 unknown */
@@ -201,6 +202,10 @@ PP_MUST_USE enum pp_err pp_queue_recipient(struct pp_queue *q, struct pp_queue_w
 /* The same with what its sender asked for. */
 PP_MUST_USE enum pp_err pp_queue_recipient_dsn(struct pp_queue *q, struct pp_queue_writer *w,
                                                const struct pp_recipient *recipient);
+/* Header fields of ours before the content, once, behind the recipients: stored as its beginning,
+ * but not held against the limit of a message. */
+PP_MUST_USE enum pp_err pp_queue_trace(struct pp_queue *q, struct pp_queue_writer *w,
+                                       struct pp_text fields);
 /* Content, in pieces of any size, lines already ending in CRLF. Errors stick until seal.
  * PP_ERR_TOO_BIG when it passes the limit. */
 PP_MUST_USE enum pp_err pp_queue_write(struct pp_queue *q, struct pp_queue_writer *w,

@@ -81,13 +81,22 @@ static bool has_envelope(struct pp_queue *q, const struct pp_queue_entry *entry)
            record.type == PP_RECORD_META && record.id == entry->id;
 }
 
-/* Counts the addresses in a stream of RCPT records. */
+/* Counts the recipients in a stream of RCPT records. */
 struct address_count {
     uint32_t count;
-    uint32_t left; /* bytes of the current address still to come */
-    uint32_t head; /* bytes of its length seen */
-    uint32_t len;
+    uint32_t left; /* bytes of the current text still to come */
+    uint32_t head; /* bytes of its head seen */
+    uint32_t len;  /* the head: length and flags */
+    bool is_orcpt; /* the text belongs to the address before it */
 };
+
+static void end_text(struct address_count *a)
+{
+    a->is_orcpt = !a->is_orcpt && (a->len & PP_RCPT_HAS_ORCPT) != 0;
+    a->count += !a->is_orcpt;
+    a->head = 0;
+    a->len = 0;
+}
 
 static void count_addresses(struct address_count *a, const uint8_t *bytes, uint32_t len)
 {
@@ -95,14 +104,12 @@ static void count_addresses(struct address_count *a, const uint8_t *bytes, uint3
         if (a->head < 2) {
             a->len |= (uint32_t)bytes[i] << (8 * a->head);
             a->head++;
-            a->left = a->len;
+            a->left = a->len & ((1u << PP_RCPT_NOTIFY_SHIFT) - 1);
         } else {
             a->left--;
         }
         if (a->head == 2 && a->left == 0) {
-            a->count++;
-            a->head = 0;
-            a->len = 0;
+            end_text(a);
         }
     }
 }
@@ -110,7 +117,7 @@ static void count_addresses(struct address_count *a, const uint8_t *bytes, uint3
 bool pp_queue_is_whole(struct pp_queue *q, const struct pp_queue_entry *entry)
 {
     struct pp_place place = entry->first;
-    struct address_count addresses = {0, 0, 0, 0};
+    struct address_count addresses = {.count = 0};
     struct pp_record record;
     uint64_t size = 0;
     uint32_t crc = 0;

@@ -46,6 +46,10 @@ struct dialogue {
     enum pp_auth auth;
     uint64_t size_bytes;
     unsigned messages; /* 0: 1 */
+    enum pp_dsn_ret ret;
+    const char *envid; /* NULL: "" */
+    uint8_t notify[4];
+    const char *orcpt[4]; /* NULL: "" */
     bool wants_tls, encrypted, auth_without_tls, body_8bit, smtputf8;
     bool leave; /* lost at the end of the script */
     bool no_message;
@@ -115,7 +119,9 @@ static void begin_message(struct world *w)
     struct pp_smtp_mail mail = {.sender = pp_text_z(d->sender != NULL ? d->sender : "a@b"),
                                 .size_bytes = d->size_bytes,
                                 .body_8bit = d->body_8bit,
-                                .smtputf8 = d->smtputf8};
+                                .smtputf8 = d->smtputf8,
+                                .ret = d->ret,
+                                .envid = pp_text_z(d->envid)};
 
     while (mail.recipient_count < 4 && d->to[mail.recipient_count] != NULL) {
         mail.recipient_count++;
@@ -128,13 +134,16 @@ static void begin_message(struct world *w)
 
 static void give_recipient(struct world *w)
 {
-    const char *to = w->next_recipient < 4 ? w->d->to[w->next_recipient] : NULL;
+    uint32_t i = w->next_recipient;
+    const char *to = i < 4 ? w->d->to[i] : NULL;
 
     if (to == NULL) {
         pp_smtp_client_recipients_end(&w->client, &w->out, NOW_MS);
-    } else if (pp_smtp_client_recipient(&w->client, &w->out,
-                                        &(const struct pp_recipient){.address = pp_text_z(to)},
-                                        NOW_MS) != PP_ERR_LATER) {
+        return;
+    }
+    const struct pp_recipient recipient = {pp_text_z(to), w->d->notify[i],
+                                           pp_text_z(w->d->orcpt[i])};
+    if (pp_smtp_client_recipient(&w->client, &w->out, &recipient, NOW_MS) != PP_ERR_LATER) {
         w->next_recipient++;
     }
 }
@@ -716,6 +725,70 @@ static const struct dialogue dialogues[] = {
                      "C: .\n"
                      "S: 250 ok\n" QUIT,
      .verdicts = "0 delivered message dot 250 ok\n"},
+    {.name = "DSN",
+     .to = {"x@y", "z@y", "u@y", "v@y"},
+     .ret = PP_DSN_RET_HDRS,
+     .envid = "QQ+2B314159",
+     .notify = {PP_DSN_NOTIFY_NEVER, 14, PP_DSN_NOTIFY_DELAY, 0},
+     .orcpt = {"rfc822;x@y", NULL, "rfc822;u+3Dv@y", "utf-8;\xC3\xA9@y"},
+     .script = HELLO "S: 250-mx\n"
+                     "S: 250-PIPELINING\n"
+                     "S: 250 DSN\n"
+                     "C: MAIL FROM:<a@b> RET=HDRS ENVID=QQ+2B314159\n"
+                     "C: RCPT TO:<x@y> NOTIFY=NEVER ORCPT=rfc822;x@y\n"
+                     "C: RCPT TO:<z@y> NOTIFY=SUCCESS,FAILURE,DELAY\n"
+                     "C: RCPT TO:<u@y> NOTIFY=DELAY ORCPT=rfc822;u+3Dv@y\n"
+                     "C: RCPT TO:<v@y>\n"
+                     "C: DATA\n"
+                     "S: 250 ok\n"
+                     "S: 250 ok\n"
+                     "S: 250 ok\n"
+                     "S: 250 ok\n"
+                     "S: 250 ok\n"
+                     "S: 354 go\n"
+                     "C: hello\n"
+                     "C: .\n"
+                     "S: 250 ok\n" QUIT,
+     .verdicts = "0 delivered message dot 250 ok\n"
+                 "1 delivered message dot 250 ok\n"
+                 "2 delivered message dot 250 ok\n"
+                 "3 delivered message dot 250 ok\n"},
+    {.name = "DSN not offered",
+     .to = {"x@y"},
+     .ret = PP_DSN_RET_FULL,
+     .envid = "e",
+     .notify = {PP_DSN_NOTIFY_SUCCESS},
+     .orcpt = {"rfc822;x@y"},
+     .script = HELLO "S: 250-mx\n"
+                     "S: 250 PIPELINING\n"
+                     "C: MAIL FROM:<a@b>\n"
+                     "C: RCPT TO:<x@y>\n"
+                     "C: DATA\n"
+                     "S: 250 ok\n"
+                     "S: 250 ok\n"
+                     "S: 354 go\n"
+                     "C: hello\n"
+                     "C: .\n"
+                     "S: 250 ok\n" QUIT,
+     .verdicts = "0 delivered message dot 250 ok\n"},
+    {.name = "DSN parameters that would be more than one",
+     .to = {"x@y"},
+     .ret = PP_DSN_RET_FULL,
+     .envid = "e SIZE=1",
+     .orcpt = {"rfc822;x\r\nDATA"},
+     .script = HELLO "S: 250-mx\n"
+                     "S: 250-PIPELINING\n"
+                     "S: 250 DSN\n"
+                     "C: MAIL FROM:<a@b> RET=FULL\n"
+                     "C: RCPT TO:<x@y>\n"
+                     "C: DATA\n"
+                     "S: 250 ok\n"
+                     "S: 250 ok\n"
+                     "S: 354 go\n"
+                     "C: hello\n"
+                     "C: .\n"
+                     "S: 250 ok\n" QUIT,
+     .verdicts = "0 delivered message dot 250 ok\n"},
     {.name = "SMTPUTF8 not offered",
      .to = {"\xC3\xA9@y"},
      .smtputf8 = true,
@@ -1062,10 +1135,10 @@ static void test_wrong_calls(void **state)
     (void)state;
     start(&w, &dialogues[0], SIZE_MAX, 0);
     assert_int_equal(pp_smtp_client_mail(&w.client, &mail, NOW_MS), PP_ERR_STATE);
-    assert_int_equal(
-        pp_smtp_client_recipient(&w.client, &w.out,
-                                 &(const struct pp_recipient){.address = pp_text_z("a@b")}, NOW_MS),
-        PP_ERR_STATE);
+    assert_int_equal(pp_smtp_client_recipient(&w.client, &w.out,
+                                              &(struct pp_recipient){.address = pp_text_z("a@b")},
+                                              NOW_MS),
+                     PP_ERR_STATE);
     pp_smtp_client_recipients_end(&w.client, &w.out, NOW_MS);
     pp_smtp_client_next(&w.client, &w.out, NOW_MS);
     pp_smtp_client_secured(&w.client, NOW_MS);
@@ -1102,6 +1175,50 @@ static void test_bad_mail(void **state)
                                     .recipient_count = cases[i].count};
 
         assert_int_equal(pp_smtp_client_mail(&w.client, &mail, NOW_MS), cases[i].err);
+    }
+}
+
+/* Everything at its longest fits a command, and one octet more is left out. */
+static void test_longest_commands(void **state)
+{
+    static struct world w;
+    char text[PP_ORCPT_MAX + 1], address[321];
+    static const char ehlo[] = "250-x\r\n250-DSN\r\n250-SIZE\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n";
+
+    (void)state;
+    memset(text, 'x', sizeof text);
+    memset(address, 'a', sizeof address);
+    for (size_t more = 0; more < 2; more++) {
+        struct pp_smtp_mail mail = {.sender = pp_text_n(address, 320),
+                                    .size_bytes = UINT64_MAX,
+                                    .recipient_count = 1,
+                                    .body_8bit = true,
+                                    .smtputf8 = true,
+                                    .ret = PP_DSN_RET_FULL,
+                                    .envid = pp_text_n(text, PP_ENVID_MAX + more)};
+        const struct pp_recipient to = {pp_text_n(address, 320), 14,
+                                        pp_text_n(text, PP_ORCPT_MAX + more)};
+
+        start(&w, &dialogues[0], SIZE_MAX, 0);
+        assert_true(pp_buf_put(&w.in, "220 x\r\n", 7));
+        pp_smtp_client_pump(&w.client, &w.in, &w.out, NOW_MS);
+        assert_true(pp_buf_put(&w.in, ehlo, sizeof ehlo - 1));
+        pp_smtp_client_pump(&w.client, &w.in, &w.out, NOW_MS);
+        drain(&w);
+        w.said_len = 0;
+        assert_int_equal(pp_smtp_client_mail(&w.client, &mail, NOW_MS), PP_OK);
+        pp_smtp_client_pump(&w.client, &w.in, &w.out, NOW_MS);
+        drain(&w);
+        assert_true(pp_buf_put(&w.in, "250 x\r\n", 7));
+        pp_smtp_client_pump(&w.client, &w.in, &w.out, NOW_MS);
+        assert_int_equal(pp_smtp_client_recipient(&w.client, &w.out, &to, NOW_MS), PP_OK);
+        drain(&w);
+        w.said[w.said_len] = '\0';
+        assert_true((strstr(w.said, " ENVID=xxx") != NULL) == (more == 0));
+        assert_true((strstr(w.said, " ORCPT=xxx") != NULL) == (more == 0));
+        assert_non_null(strstr(w.said, " SMTPUTF8 RET=FULL"));
+        assert_non_null(strstr(w.said, "> NOTIFY=SUCCESS,FAILURE,DELAY"));
+        assert_memory_equal(w.said + w.said_len - 2, "\r\n", 2);
     }
 }
 
@@ -1186,8 +1303,8 @@ static void test_many_recipients(void **state)
             given++;
         } else if (given < PP_RECIPIENTS_MAX) {
             enum pp_err err = pp_smtp_client_recipient(
-                &w.client, &w.out,
-                &(const struct pp_recipient){.address = pp_text_z("someone@example")}, NOW_MS);
+                &w.client, &w.out, &(struct pp_recipient){.address = pp_text_z("someone@example")},
+                NOW_MS);
 
             given += err == PP_OK;
             if (err == PP_OK) {
@@ -1218,6 +1335,7 @@ int main(void)
         cmocka_unit_test(test_random_servers),
         cmocka_unit_test(test_wrong_calls),
         cmocka_unit_test(test_bad_mail),
+        cmocka_unit_test(test_longest_commands),
         cmocka_unit_test(test_long_password),
         cmocka_unit_test(test_room_for_a_recipient_has_a_limit),
         cmocka_unit_test(test_greeting_time_begins_after_the_handshake),
