@@ -212,6 +212,7 @@ static void test_completed(void **state)
         {"From: <a b>\r\n", NULL},
         {"From: <a> b\r\n", NULL},
         {"From: <a> <b>\r\n", NULL},
+        {"From: <a> \"b\"\r\n", NULL},
         {"From: <@r:a@b>\r\n", NULL},
         {"From: \xC3\xA9\r\n", NULL},
         {"From: .a\r\n", NULL},
