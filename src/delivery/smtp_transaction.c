@@ -95,15 +95,12 @@ static void refuse_unsent(struct pp_smtp_client *c, const uint8_t enhanced[3], c
 /* May it follow ENVID= or ORCPT= (RFC 3461 4, 6533 3)? Empty or unlawful: it is left out. */
 static bool is_parameter(const struct pp_smtp_client *c, struct pp_text value, size_t cap)
 {
-    for (size_t i = 0; i < value.len; i++) {
-        unsigned char byte = (unsigned char)value.p[i];
+    bool lawful = value.len > 0 && value.len <= cap;
 
-        if (byte <= ' ' || byte == 0x7F || byte == '=' ||
-            (byte > 0x7F && !c->capabilities.smtputf8)) {
-            return false;
-        }
+    for (size_t i = 0; i < value.len && lawful; i++) {
+        lawful = value.p[i] != '=' && (unsigned char)value.p[i] > ' ' && value.p[i] != 0x7F;
     }
-    return value.len > 0 && value.len <= cap;
+    return lawful && (c->capabilities.smtputf8 || pp_text_is_ascii(value));
 }
 
 enum pp_err pp_smtp_client_mail(struct pp_smtp_client *c, const struct pp_smtp_mail *mail,
