@@ -124,7 +124,7 @@ static enum pp_err get_text(struct pp_queue_reader *r, const struct pp_queue_ent
     if (err != PP_OK)
         return err;
     *len = pp_le16_get(head) & ((1u << PP_RCPT_NOTIFY_SHIFT) - 1);
-    *flags = pp_le16_get(head) >> PP_RCPT_NOTIFY_SHIFT << PP_RCPT_NOTIFY_SHIFT;
+    *flags = (unsigned)pp_le16_get(head) >> PP_RCPT_NOTIFY_SHIFT << PP_RCPT_NOTIFY_SHIFT;
     if (*len > cap)
         return PP_ERR_DAMAGED;
     return stream_get(r, entry, PP_RECORD_RCPT, out, *len);
