@@ -207,6 +207,9 @@ void pp_session_on_auth(struct pp_intake_session *s, struct pp_buf *out, pp_time
 {
     const struct pp_server_auth *auth = pp_smtp_server_auth(&s->server);
 
+    if (auth->begins) {
+        pp_session_end_login(s); /* the one before was cancelled: nobody said so until now */
+    }
     if (auth->begins && pp_access_is_locked(&s->shared->access, s->client, now_ms)) {
         refuse(s, pp_text_z("(locked out)"), now_ms);
     } else if (has_backend(s->shared)) {
