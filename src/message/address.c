@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "base/ip.h"
+
 #define LOCAL_MAX  64
 #define DOMAIN_MAX 255
 #define LABEL_MAX  63
@@ -67,20 +69,20 @@ static size_t quoted_len(struct pp_text text)
     return 0;
 }
 
-/* RFC 5321 4.1.3: an IPv4 address, "IPv6:" and one, or a registered tag and what follows. */
+/* RFC 5321 4.1.3: an IPv4 address, or "IPv6:" and one; no other tag was ever registered. */
 static bool is_literal(struct pp_text domain)
 {
+    struct pp_text tag = pp_text_z("IPv6:");
+    uint8_t ip[16];
+
     if (domain.len < 3 || domain.p[domain.len - 1] != ']') {
         return false;
     }
-    for (size_t i = 1; i + 1 < domain.len; i++) {
-        char c = domain.p[i];
-
-        if (!is_alnum(c) && c != '.' && c != ':' && c != '-') {
-            return false;
-        }
+    struct pp_text inner = pp_text_n(domain.p + 1, domain.len - 2);
+    if (pp_text_starts_nocase(inner, tag)) {
+        return pp_ipv6_parse(pp_text_n(inner.p + tag.len, inner.len - tag.len), ip);
     }
-    return true;
+    return pp_ipv4_parse(inner, ip);
 }
 
 /* Hosts on a LAN do have underscores in their names, so they pass as letters. */

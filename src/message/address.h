@@ -19,7 +19,8 @@
  * bare local part gets `@domain`; with an empty domain it is refused. Returns PP_ERR_INJECTION (CR,
  * LF, NUL, other controls), PP_ERR_SYNTAX, PP_ERR_TOO_BIG (local part 64, domain 255),
  * PP_ERR_EMPTY, PP_ERR_NOT_FOUND (no domain and none configured). Source routes are refused. Quoted
- * local parts and address literals are taken.
+ * local parts and address literals of IPv4 and IPv6 are taken. A local part is nobody's but the
+ * last host's: with `%`, `!` or a quoted @ in it, it goes on as it is, and is never taken apart.
  */
 PP_MUST_USE enum pp_err pp_address_complete(struct pp_text address, struct pp_text domain,
                                             struct pp_writer *out);
