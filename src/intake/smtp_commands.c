@@ -18,6 +18,8 @@
 /* Octets of one BDAT that are worth swallowing; behind a larger lie the session ends. */
 #define CHUNK_MAX (UINT64_C(1) << 31)
 
+#define DOMAIN_MAX 255 /* RFC 5321 4.5.3.1.2 */
+
 /* What a command gets: the rest of its line without blanks at both ends. */
 struct call {
     char *argument;
@@ -173,7 +175,9 @@ static void run_bdat(struct pp_smtp_server *s, const struct call *c)
     s->chunk_bytes = s->chunk_left;
     s->chunk_last = last;
     s->chunk_reply_z = NULL;
-    if (s->state != PP_SERVER_AWAIT_RCPT) {
+    if (s->params.needs_tls && !s->secure) {
+        s->chunk_reply_z = "530 5.7.0 say STARTTLS first";
+    } else if (s->state != PP_SERVER_AWAIT_RCPT) {
         s->chunk_reply_z = "503 5.5.1 bad sequence of commands";
     } else if (s->recipients == 0) {
         s->chunk_reply_z = "554 5.5.1 no valid recipients";
@@ -250,17 +254,33 @@ static void run_help(struct pp_smtp_server *s, const struct call *c)
     say(c, "214 2.0.0 EHLO HELO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY ETRN HELP QUIT");
 }
 
+static bool could_be_domain(struct pp_text text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.p[i];
+
+        if (!pp_ascii_is_alpha(c) && !pp_ascii_is_digit(c) && strchr("-._[]:", c) == NULL) {
+            return false;
+        }
+    }
+    return text.len > 0 && text.len <= DOMAIN_MAX;
+}
+
 /* `ETRN domain`; `@domain` asks for those below it too, `#name` for a queue of that name. */
 static void run_etrn(struct pp_smtp_server *s, const struct call *c)
 {
+    bool below = c->argument[0] == '@';
+    struct pp_text domain = pp_text_n(c->argument + below, c->len - below);
+
     if (s->params.local) {
         refuse(s, c, "502 5.5.1 not offered here");
     } else if (c->argument[0] == '#') {
         say(c, "458 4.0.0 there is no queue of that name");
+    } else if (!could_be_domain(domain)) {
+        refuse(s, c, "501 5.5.4 syntax: ETRN domain");
     } else {
-        bool below = c->argument[0] == '@';
         memset(&s->recipient, 0, sizeof(s->recipient));
-        s->recipient.address = pp_text_n(c->argument + below, c->len - below);
+        s->recipient.address = domain;
         s->event = PP_SERVER_EVENT_ETRN;
     }
 }

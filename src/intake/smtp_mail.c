@@ -32,12 +32,13 @@ static size_t path_len(struct pp_text text)
     return i < text.len ? i : text.len;
 }
 
-/* `@a,@b:user@c` is user@c: a route is taken and passed over (RFC 5321 4.1.1.3, appendix C). */
+/* `@a,@b:user@c` is user@c: a route is taken and passed over (RFC 5321 4.1.1.3, appendix C). One to
+ * nobody stays, and is no address: `<@a:>` must not pass for the null sender. */
 static struct pp_text without_route(struct pp_text path)
 {
     size_t colon = path.len > 0 && path.p[0] == '@' ? pp_text_find(path, ':') : path.len;
 
-    return colon < path.len ? pp_text_n(path.p + colon + 1, path.len - colon - 1) : path;
+    return colon + 1 < path.len ? pp_text_n(path.p + colon + 1, path.len - colon - 1) : path;
 }
 
 /* Take `KEYWORD:<path>` off *rest. Blanks after the colon are no SMTP, but common. */
@@ -227,6 +228,9 @@ static const char *take_notify(struct reading *r, char *value, size_t len)
     struct pp_text rest = pp_text_n(value, len);
     uint8_t notify = 0;
 
+    if (value[len - 1] == ',') {
+        return bad_value;
+    }
     while (rest.len > 0) {
         struct pp_text word = pp_text_cut(&rest, ',');
         uint8_t bit = is_word(word.p, word.len, "NEVER")     ? PP_DSN_NOTIFY_NEVER

@@ -122,7 +122,8 @@ static void run_answer(struct pp_smtp_server *s, struct pp_text line, struct pp_
 
 static bool is_auth(const char *line, size_t len)
 {
-    return pp_text_starts_nocase(pp_text_n(line, len), pp_text_z("AUTH "));
+    /* Blanks before a command are passed over when it is run, so here too. */
+    return pp_text_starts_nocase(pp_text_trim(pp_text_n(line, len)), pp_text_z("AUTH "));
 }
 
 static void run_line(struct pp_smtp_server *s, char *line, struct pp_buf *out, pp_time_ms now_ms)
@@ -259,7 +260,11 @@ static void end_chunk(struct pp_smtp_server *s, struct pp_buf *out, pp_time_ms n
 {
     if (s->chunk_reply_z != NULL) {
         s->state = s->chunk_from;
-        pp_server_refuse(s, out, s->chunk_reply_z, now_ms);
+        if (s->state == PP_SERVER_AWAIT_RCPT) {
+            pp_server_say(out, s->chunk_reply_z); /* no error, as with DATA */
+        } else {
+            pp_server_refuse(s, out, s->chunk_reply_z, now_ms);
+        }
     } else if (s->refusal == PP_OK && s->chunk_last && s->data.place != PP_DATA_END) {
         offer(s, pp_server_data_last(&s->data)); /* then here again */
     } else if (s->refusal != PP_OK || s->chunk_last) {
@@ -284,13 +289,15 @@ static bool take_chunk(struct pp_smtp_server *s, struct pp_buf *in, struct pp_bu
     if (len == 0) {
         return false;
     }
-    if (s->chunk_reply_z == NULL && s->refusal == PP_OK) {
+    /* A message that is refused already is looked at all the same: what is said at its end must not
+     * hang on the pieces that it came in. */
+    if (s->chunk_reply_z == NULL) {
         piece = pp_server_data_next(&s->data, pp_buf_head(in), len, &taken);
     }
     touch(s, now_ms);
     s->taken = taken;
     s->chunk_left -= taken;
-    if (s->chunk_reply_z == NULL && s->refusal == PP_OK) {
+    if (s->chunk_reply_z == NULL) {
         offer(s, piece);
     }
     return true;
