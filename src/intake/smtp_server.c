@@ -1,18 +1,17 @@
 /*
  * smtp_server.c - our side of SMTP towards those who hand mail in
  *
- * Job:      lines and content out of `in`, replies into `out`, events, limits and deadlines.
- * Not here: what the commands do (smtp_commands.c), where content ends (smtp_data.c).
- * Flow:     GREET > HELLO [> TLS > HELLO] [> ANSWER] > MAIL > RCPT... > CONTENT or CHUNK > MAIL
- * Follows:  RFC 5321 (3.3, 4.2 replies, 4.5.3.2 time-outs), RFC 2034, RFC 3463, RFC 3030
+ * Job:      lines out of `in`, replies into `out`, states, limits and deadlines.
+ * Not here: what the commands do (smtp_commands.c), content (smtp_content.c), what the owner
+ * answers (smtp_reply.c). Flow:     GREET > HELLO [> TLS > HELLO] [> ANSWER] > MAIL > RCPT... >
+ * CONTENT or CHUNK > MAIL Follows:  RFC 5321 (3.3, 4.2 replies, 4.5.3.2 time-outs), RFC 2034, RFC
+ * 3463, RFC 3030
  */
 #include "intake/smtp_server.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "base/bytes.h"
-#include "intake/smtp_answer.h"
 #include "intake/smtp_server_parts.h"
 
 /* For the peer to take our last words. */
@@ -33,7 +32,7 @@ void pp_server_say(struct pp_buf *out, const char *line_z)
     pp_server_put_line(out, pp_text_z(line_z));
 }
 
-static void touch(struct pp_smtp_server *s, pp_time_ms now_ms)
+void pp_server_touch(struct pp_smtp_server *s, pp_time_ms now_ms)
 {
     s->deadline_ms = pp_time_add(now_ms, s->params.idle_ms);
 }
@@ -73,36 +72,6 @@ void pp_server_say_hello(struct pp_smtp_server *s, struct pp_buf *out, const cha
     pp_put_z(&w, s->params.hostname_z[0] != '\0' ? s->params.hostname_z : "localhost");
     pp_put_z(&w, suffix_z);
     pp_server_put_line(out, pp_writer_text(&w));
-}
-
-/* ---- the message under way ---- */
-
-static void forget_content(struct pp_smtp_server *s)
-{
-    memset(&s->data, 0, sizeof(s->data));
-    s->content_at_ms = PP_TIME_NEVER;
-    s->content_bytes = 0;
-    s->refusal = PP_OK;
-    s->recipients = 0;
-}
-
-void pp_server_reset(struct pp_smtp_server *s)
-{
-    if (s->state == PP_SERVER_AWAIT_RCPT) {
-        s->event = PP_SERVER_EVENT_RESET;
-    }
-    forget_content(s);
-    s->state = PP_SERVER_AWAIT_MAIL;
-}
-
-void pp_server_begin_content(struct pp_smtp_server *s, bool chunks, pp_time_ms now_ms)
-{
-    memset(&s->data, 0, sizeof(s->data));
-    s->data.chunks = chunks;
-    s->data.normalize = s->params.normalize;
-    s->content_at_ms = now_ms;
-    s->content_bytes = 0;
-    s->refusal = PP_OK;
 }
 
 /* ---- lines ---- */
@@ -176,253 +145,9 @@ static bool take_line(struct pp_smtp_server *s, struct pp_buf *in, struct pp_buf
     }
     s->taken = (size_t)(lf - line) + 1;
     s->command_at_ms = PP_TIME_NEVER;
-    touch(s, now_ms);
+    pp_server_touch(s, now_ms);
     run_line(s, line, out, now_ms);
     return true;
-}
-
-/* ---- content ---- */
-
-static void refuse_content(struct pp_smtp_server *s, enum pp_err err)
-{
-    if (s->refusal == PP_OK) {
-        s->refusal = err;
-        s->event = PP_SERVER_EVENT_RESET;
-    }
-}
-
-/* Of two reasons the one that time does not mend, however the bytes came in. */
-static enum pp_err refusal_of(const struct pp_smtp_server *s)
-{
-    return s->data.unclean ? PP_ERR_INJECTION : s->refusal;
-}
-
-static void offer(struct pp_smtp_server *s, struct pp_text piece)
-{
-    s->content = piece;
-    s->content_bytes += piece.len;
-    if (s->data.unclean) {
-        refuse_content(s, PP_ERR_INJECTION);
-    } else if (s->content_bytes > s->params.size_limit) {
-        refuse_content(s, PP_ERR_TOO_BIG);
-    }
-    if (s->refusal == PP_OK && piece.len > 0) {
-        s->event = PP_SERVER_EVENT_CONTENT;
-    }
-}
-
-static void end_content(struct pp_smtp_server *s, struct pp_buf *out, pp_time_ms now_ms)
-{
-    touch(s, now_ms);
-    s->event = PP_SERVER_EVENT_END;
-    if (s->refusal != PP_OK) {
-        pp_smtp_server_reply_end(s, out, refusal_of(s), 0, now_ms);
-    }
-}
-
-/* False when there is nothing to take. */
-static bool take_content(struct pp_smtp_server *s, struct pp_buf *in, struct pp_buf *out,
-                         pp_time_ms now_ms)
-{
-    enum pp_data_place before = s->data.place;
-    size_t skipped = pp_server_data_skip(&s->data, pp_buf_head(in), pp_buf_len(in));
-    size_t taken;
-
-    pp_buf_consume(in, skipped);
-    if (s->data.place == PP_DATA_END) {
-        end_content(s, out, now_ms);
-        return true;
-    }
-    struct pp_text piece = pp_server_data_next(&s->data, pp_buf_head(in), pp_buf_len(in), &taken);
-    if (piece.len + taken + skipped == 0 && s->data.place == before) {
-        return false;
-    }
-    touch(s, now_ms);
-    s->taken = taken;
-    offer(s, piece);
-    return true;
-}
-
-static void say_chunk(const struct pp_smtp_server *s, struct pp_buf *out)
-{
-    char line[64];
-    struct pp_writer w;
-
-    pp_writer_init(&w, line, sizeof(line));
-    pp_put_z(&w, "250 2.0.0 ");
-    pp_put_u64(&w, s->chunk_bytes);
-    pp_put_z(&w, " octets received");
-    pp_server_put_line(out, pp_writer_text(&w));
-}
-
-/* All octets of the chunk are here. */
-static void end_chunk(struct pp_smtp_server *s, struct pp_buf *out, pp_time_ms now_ms)
-{
-    if (s->chunk_reply_z != NULL) {
-        s->state = s->chunk_from;
-        if (s->state == PP_SERVER_AWAIT_RCPT) {
-            pp_server_say(out, s->chunk_reply_z); /* no error, as with DATA */
-        } else {
-            pp_server_refuse(s, out, s->chunk_reply_z, now_ms);
-        }
-    } else if (s->refusal == PP_OK && s->chunk_last && s->data.place != PP_DATA_END) {
-        offer(s, pp_server_data_last(&s->data)); /* then here again */
-    } else if (s->refusal != PP_OK || s->chunk_last) {
-        end_content(s, out, now_ms); /* the message is over: later chunks are out of sequence */
-    } else {
-        s->state = PP_SERVER_AWAIT_RCPT;
-        say_chunk(s, out);
-    }
-}
-
-static bool take_chunk(struct pp_smtp_server *s, struct pp_buf *in, struct pp_buf *out,
-                       pp_time_ms now_ms)
-{
-    size_t len = pp_buf_len(in) < s->chunk_left ? pp_buf_len(in) : (size_t)s->chunk_left;
-    size_t taken = len;
-    struct pp_text piece = pp_text_n(NULL, 0);
-
-    if (s->chunk_left == 0) {
-        end_chunk(s, out, now_ms);
-        return true;
-    }
-    if (len == 0) {
-        return false;
-    }
-    /* A message that is refused already is looked at all the same: what is said at its end must not
-     * hang on the pieces that it came in. */
-    if (s->chunk_reply_z == NULL) {
-        piece = pp_server_data_next(&s->data, pp_buf_head(in), len, &taken);
-    }
-    touch(s, now_ms);
-    s->taken = taken;
-    s->chunk_left -= taken;
-    if (s->chunk_reply_z == NULL) {
-        offer(s, piece);
-    }
-    return true;
-}
-
-void pp_smtp_server_content_done(struct pp_smtp_server *s, enum pp_err err)
-{
-    assert(s->event == PP_SERVER_EVENT_CONTENT);
-    s->event = PP_SERVER_EVENT_NONE;
-    if (s->refusal == PP_OK) {
-        s->refusal = err;
-    }
-}
-
-void pp_smtp_server_continue(struct pp_smtp_server *s)
-{
-    assert(s->event == PP_SERVER_EVENT_RESET);
-    s->event = PP_SERVER_EVENT_NONE;
-}
-
-/* ---- answers of the owner ---- */
-
-static void reply_etrn(struct pp_smtp_server *s, struct pp_buf *out, enum pp_err err,
-                       pp_time_ms now_ms)
-{
-    if (err == PP_OK) {
-        pp_server_say(out, "250 2.0.0 queuing for this domain started");
-    } else if (err == PP_ERR_NOT_FOUND) {
-        pp_server_say(out, "251 2.0.0 nothing waits for this domain");
-    } else {
-        pp_server_refuse(s, out, "459 4.7.1 not allowed", now_ms);
-    }
-}
-
-void pp_smtp_server_reply(struct pp_smtp_server *s, struct pp_buf *out, enum pp_err err,
-                          pp_time_ms now_ms)
-{
-    enum pp_server_event event = s->event;
-    bool is_mail = event == PP_SERVER_EVENT_MAIL;
-
-    assert(is_mail || event == PP_SERVER_EVENT_RECIPIENT || event == PP_SERVER_EVENT_ETRN);
-    s->event = PP_SERVER_EVENT_NONE;
-    touch(s, now_ms);
-    if (event == PP_SERVER_EVENT_ETRN) {
-        reply_etrn(s, out, err, now_ms);
-        return;
-    }
-    if (err != PP_OK) {
-        const char *reply_z = pp_server_answer(is_mail ? PP_ANSWER_MAIL : PP_ANSWER_RCPT, err);
-        /* Who may not relay and tries again and again is no client of ours. */
-        if (err == PP_ERR_DENIED) {
-            pp_server_refuse(s, out, reply_z, now_ms);
-        } else {
-            pp_server_say(out, reply_z);
-        }
-        return;
-    }
-    if (is_mail) {
-        forget_content(s);
-        s->messages++;
-        s->state = PP_SERVER_AWAIT_RCPT;
-        s->recipients = s->mail.default_recipients ? 1 : 0;
-    } else {
-        s->recipients++;
-    }
-    pp_server_say(out, is_mail ? "250 2.1.0 ok" : "250 2.1.5 ok");
-}
-
-void pp_smtp_server_reply_end(struct pp_smtp_server *s, struct pp_buf *out, enum pp_err err,
-                              uint32_t id, pp_time_ms now_ms)
-{
-    char line[64];
-    struct pp_writer w;
-    const uint8_t id_bytes[4] = {(uint8_t)(id >> 24), (uint8_t)(id >> 16), (uint8_t)(id >> 8),
-                                 (uint8_t)id};
-
-    assert(s->event == PP_SERVER_EVENT_END);
-    s->event = PP_SERVER_EVENT_NONE;
-    s->state = PP_SERVER_AWAIT_MAIL;
-    forget_content(s);
-    touch(s, now_ms);
-    if (err != PP_OK) {
-        pp_server_say(out, pp_server_answer(PP_ANSWER_END, err));
-        return;
-    }
-    pp_writer_init(&w, line, sizeof(line));
-    pp_put_z(&w, "250 2.0.0 queued as ");
-    pp_put_hex(&w, id_bytes, sizeof(id_bytes), 0);
-    pp_server_put_line(out, pp_writer_text(&w));
-}
-
-void pp_smtp_server_challenge(struct pp_smtp_server *s, struct pp_buf *out,
-                              struct pp_text challenge, pp_time_ms now_ms)
-{
-    assert(s->event == PP_SERVER_EVENT_AUTH);
-    s->event = PP_SERVER_EVENT_NONE;
-    s->state = PP_SERVER_AWAIT_ANSWER;
-    touch(s, now_ms);
-    if (pp_buf_room(out) >= challenge.len + 6) {
-        pp_buf_put(out, "334 ", 4);
-        pp_server_put_line(out, challenge);
-    }
-}
-
-void pp_smtp_server_login(struct pp_smtp_server *s, struct pp_buf *out, enum pp_server_login login,
-                          pp_time_ms now_ms)
-{
-    static const char *const replies[] = {
-        [PP_SERVER_LOGIN_ACCEPTED] = "235 2.7.0 logged in",
-        [PP_SERVER_LOGIN_REFUSED] = "535 5.7.8 wrong user or password",
-        [PP_SERVER_LOGIN_MALFORMED] = "501 5.5.2 malformed login",
-        [PP_SERVER_LOGIN_UNKNOWN] = "504 5.5.4 no such mechanism here",
-        [PP_SERVER_LOGIN_LATER] = "454 4.7.0 cannot check logins now, try again later",
-    };
-
-    assert(s->event == PP_SERVER_EVENT_AUTH);
-    s->event = PP_SERVER_EVENT_NONE;
-    s->state = PP_SERVER_AWAIT_MAIL;
-    touch(s, now_ms);
-    s->logged_in = login == PP_SERVER_LOGIN_ACCEPTED;
-    if (s->logged_in || login == PP_SERVER_LOGIN_LATER) {
-        pp_server_say(out, replies[login]);
-    } else {
-        pp_server_refuse(s, out, replies[login], now_ms);
-    }
 }
 
 /* ---- TLS ---- */
@@ -444,8 +169,8 @@ void pp_smtp_server_secured(struct pp_smtp_server *s, pp_time_ms now_ms)
     s->hello_len = 0;
     s->begun_ms = now_ms;
     s->taken = 0;
-    forget_content(s);
-    touch(s, now_ms);
+    pp_server_forget(s);
+    pp_server_touch(s, now_ms);
 }
 
 /* ---- the machine ---- */
@@ -461,7 +186,7 @@ void pp_smtp_server_init(struct pp_smtp_server *s, const struct pp_server_params
     s->state = PP_SERVER_GREET;
     s->begun_ms = now_ms;
     s->command_at_ms = s->content_at_ms = PP_TIME_NEVER;
-    touch(s, now_ms);
+    pp_server_touch(s, now_ms);
 }
 
 static pp_time_ms greeting_at_ms(const struct pp_smtp_server *s)
@@ -507,9 +232,9 @@ static bool step(struct pp_smtp_server *s, struct pp_buf *in, struct pp_buf *out
     case PP_SERVER_GREET:
         return greet(s, in, out, now_ms);
     case PP_SERVER_AWAIT_CONTENT:
-        return take_content(s, in, out, now_ms);
+        return pp_server_take_content(s, in, out, now_ms);
     case PP_SERVER_AWAIT_CHUNK:
-        return take_chunk(s, in, out, now_ms);
+        return pp_server_take_chunk(s, in, out, now_ms);
     case PP_SERVER_AWAIT_TLS:
     case PP_SERVER_CLOSED:
         return false;

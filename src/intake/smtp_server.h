@@ -3,14 +3,19 @@
  *
  * Job:      commands in, replies out, events for the owner; the sequences, limits and reply codes
  *           of RFC 5321 with enhanced codes.
- * Not here: sockets, the queue, who may relay (intake/session, and access later); the arguments of
- *           MAIL and RCPT (intake/smtp_mail.h), the end of data (intake/smtp_data.h).
- * Follows:  RFC 5321, 1870 (SIZE), 2034 (enhanced codes), 2920 (PIPELINING), 6152 (8BITMIME),
- *           6531 (SMTPUTF8)
+ * Not here: sockets, the queue, who may relay (intake/session.h, intake/access.h), logins
+ *           (intake/sasl_server.h); the arguments of MAIL and RCPT (intake/smtp_mail.h), the end of
+ *           data (intake/smtp_data.h).
+ * Follows:  RFC 5321, 1870 (SIZE), 1985 (ETRN), 2034 (enhanced codes), 2920 (PIPELINING), 3030
+ *           (CHUNKING), 3207 (STARTTLS), 3461 (DSN), 4954 (AUTH), 6152 (8BITMIME), 6531 (SMTPUTF8)
  *
  * Only CRLF ends a command, and only CRLF.CRLF ends a message. A bare LF or a control byte in a
  * command is refused (500); a bare CR, a bare LF or NUL in content spoils the message: the rest is
- * swallowed and its end is answered with 554 5.6.11.
+ * swallowed and its end is answered with 554 5.6.11. With `normalize` a bare CR or LF becomes CRLF.
+ *
+ * BDAT is held to the same: a chunk that is refused is swallowed to its last octet, and answered
+ * there; behind a length that nobody can read the session ends (421 4.5.0), since nobody knows
+ * where the next command is.
  *
  *     pp_smtp_server_pump(&s, in, out, now_ms);
  *     switch (pp_smtp_server_event(&s)) ...        answer the event
@@ -43,7 +48,8 @@
 enum pp_server_event {
     PP_SERVER_EVENT_NONE,
     PP_SERVER_EVENT_AUTH, /* a login begins or goes on, see _auth(): answer with _challenge() or
-                             _login(), at once or later; nothing is read meanwhile */
+                             _login(), at once or later; nothing is read meanwhile. A login that
+                             the client takes back is no event: the next one begins anew */
     PP_SERVER_EVENT_ETRN, /* see _recipient(), the domain: answer with _reply() */
     PP_SERVER_EVENT_MAIL, /* a message begins, see _mail(): answer with _reply() */
     PP_SERVER_EVENT_RECIPIENT, /* see _recipient(): answer with _reply() */
@@ -169,10 +175,12 @@ struct pp_text pp_smtp_server_content(const struct pp_smtp_server *s);
 enum pp_err pp_smtp_server_refusal(const struct pp_smtp_server *s);
 
 /*
- * Answer MAIL or RECIPIENT. PP_OK accepts. Others:
- *   FULL, DRY 452 4.3.1   TOO_BIG 552 5.3.4 (RCPT: 452 4.5.3, too many)   DENIED 550 5.7.1
+ * Answer MAIL, RECIPIENT or ETRN. PP_OK accepts. Others:
+ *   FULL, DRY 452 4.3.1   TOO_BIG 552 5.3.4 (RCPT: 452 4.5.3, too many)   LIMIT 452 4.7.1
+ *   DENIED 553 5.7.1 (RCPT: 554 5.7.1), an error of the client's   LOOP 554 5.4.6
  *   SYNTAX, INJECTION 501 5.1.7 (RCPT: 5.1.3)   NOT_FOUND 550 5.1.2: no domain to complete it with
  *   EMPTY 550 5.1.1: no default recipients (RCPT: 501 5.1.3)   any other 451 4.3.0
+ * Of ETRN: PP_OK 250, NOT_FOUND 251 2.0.0: nothing waits, any other 459 4.7.1.
  */
 void pp_smtp_server_reply(struct pp_smtp_server *s, struct pp_buf *out, enum pp_err err,
                           pp_time_ms now_ms);
@@ -180,8 +188,9 @@ void pp_smtp_server_reply(struct pp_smtp_server *s, struct pp_buf *out, enum pp_
  * the machine answers its end by itself. */
 void pp_smtp_server_content_done(struct pp_smtp_server *s, enum pp_err err);
 /*
- * Answer END: `250 2.0.0 queued as ID`. Others: FULL, DRY 452 4.3.1, TOO_BIG 552 5.3.4, EMPTY
- * 554 5.6.0, INJECTION 554 5.6.11, DENIED 550 5.7.1, any other 451 4.3.0.
+ * Answer END: `250 2.0.0 queued as ID`. Others: FULL, DRY 452 4.3.1, LIMIT 452 4.7.1, TOO_BIG 552
+ * 5.3.4, SYNTAX, NOT_FOUND, EMPTY 554 5.6.0, INJECTION 554 5.6.11, DENIED 554 5.7.1, LOOP
+ * 554 5.4.6, any other 451 4.3.0.
  */
 void pp_smtp_server_reply_end(struct pp_smtp_server *s, struct pp_buf *out, enum pp_err err,
                               uint32_t id, pp_time_ms now_ms);

@@ -1,7 +1,7 @@
 /*
- * smtp_server_parts.h - what smtp_server.c and smtp_commands.c share, and nobody else
+ * smtp_server_parts.h - what the files of the server machine share, and nobody else
  *
- * Job:      saying a line, refusing, ending; running one command.
+ * Job:      saying a line, refusing, ending; the message under way; running one command.
  */
 #ifndef PP_INTAKE_SMTP_SERVER_PARTS_H
 #define PP_INTAKE_SMTP_SERVER_PARTS_H
@@ -19,10 +19,22 @@ void pp_server_refuse(struct pp_smtp_server *s, struct pp_buf *out, const char *
 /* PREFIX, our name, SUFFIX. */
 void pp_server_say_hello(struct pp_smtp_server *s, struct pp_buf *out, const char *prefix_z,
                          const char *suffix_z);
+/* The client did something: it is not idle. */
+void pp_server_touch(struct pp_smtp_server *s, pp_time_ms now_ms);
+
+/* ---- smtp_content.c ---- */
+/* All that is known of the message under way. */
+void pp_server_forget(struct pp_smtp_server *s);
 /* Back to no message; the owner is told when it knows of one. */
 void pp_server_reset(struct pp_smtp_server *s);
 /* DATA or the first BDAT was said: content follows. */
 void pp_server_begin_content(struct pp_smtp_server *s, bool chunks, pp_time_ms now_ms);
+/* Take what is there of DATA, or of one BDAT; its end is answered here when it was refused. False
+ * when there is nothing to take. */
+bool pp_server_take_content(struct pp_smtp_server *s, struct pp_buf *in, struct pp_buf *out,
+                            pp_time_ms now_ms);
+bool pp_server_take_chunk(struct pp_smtp_server *s, struct pp_buf *in, struct pp_buf *out,
+                          pp_time_ms now_ms);
 
 /* ---- smtp_commands.c ---- */
 /* One line without its line end; it may be changed. */
