@@ -41,10 +41,11 @@ static void test_sequences(void **state)
     (void)state;
     static const struct dialogue dialogues[] = {
         {.in = MAIL RCPT "DATA\r\nRSET\r\nNOOP\r\nHELP\r\n",
-         .out = GREETING "503 5.5.1 say EHLO first\r\n503 5.5.1 say EHLO first\r\n"
-                         "503 5.5.1 say EHLO first\r\n250 2.0.0 ok\r\n250 2.0.0 ok\r\n"
-                         "214 2.0.0 EHLO HELO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY ETRN HELP "
-                         "QUIT\r\n",
+         .out = GREETING
+         "503 5.5.1 say EHLO first\r\n503 5.5.1 say EHLO first\r\n"
+         "503 5.5.1 say EHLO first\r\n250 2.0.0 ok\r\n250 2.0.0 ok\r\n"
+         "214 2.0.0 EHLO HELO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY ETRN HELP "
+         "QUIT\r\n",
          .events = ""},
         {.in = HELLO RCPT "DATA\r\n" MAIL MAIL "DATA\r\n",
          .out = GREETING SAID_EHLO
@@ -62,7 +63,8 @@ static void test_sequences(void **state)
          .out = GREETING SAID_EHLO
          "252 2.0.0 send some mail, and see\r\n502 5.5.1 not offered here\r\n"
          "502 5.5.1 not offered here\r\n502 5.5.1 not offered here\r\n"
-         "503 5.5.1 bad sequence of commands\r\n500 5.5.1 unknown command\r\n500 5.5.1 unknown command\r\n"
+         "503 5.5.1 bad sequence of commands\r\n500 5.5.1 unknown command\r\n500 5.5.1 unknown "
+         "command\r\n"
          "501 5.5.4 argument missing\r\n501 5.5.4 no argument allowed\r\n"
          "503 5.5.1 bad sequence of commands\r\n501 5.5.4 argument missing\r\n",
          .events = ""},
@@ -186,7 +188,8 @@ static void test_mail(void **state)
         {"FROM:<bad@x>", "501 5.1.7 malformed sender, name or subject\r\n", "mail <bad@x>;"},
         {"FROM:<flash@x>", "451 4.3.0 failed here, try again later\r\n", "mail <flash@x>;"},
         {"FROM:<empty@x>", "550 5.1.1 no default recipients are configured\r\n", "mail <empty@x>;"},
-        {"FROM:<denied@x>", "553 5.7.1 this user may not send as this address\r\n", "mail <denied@x>;"},
+        {"FROM:<denied@x>", "553 5.7.1 this user may not send as this address\r\n",
+         "mail <denied@x>;"},
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -393,7 +396,6 @@ static void test_long_text_lines_pass(void **state)
     }
     feed(w, "\r\n.\r\n", 5);
     assert_true(has_event(w, "end;"));
-    
 }
 
 /* ---- time and room ---- */
