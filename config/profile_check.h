@@ -49,6 +49,13 @@
 #if PP_TLS_ARENA_BYTES < PP_TLS_IN_BYTES + PP_TLS_OUT_BYTES + 12 * 1024
 #error "PP_TLS_ARENA_BYTES: raise it to both record buffers and 12 KiB for the handshake"
 #endif
+#if PP_INTAKE_TLS > 0 && PP_TLS_SERVER_ARENA_BYTES < PP_TLS_IN_BYTES + PP_TLS_OUT_BYTES + 24 * 1024
+#error                                                                                             \
+    "PP_TLS_SERVER_ARENA_BYTES: raise it to both record buffers and 24 KiB for the handshake, or set PP_INTAKE_TLS to 0"
+#endif
+#if PP_INTAKE_TLS > 0 && PP_TLS_IDENTITY_BYTES < 16 * 1024
+#error "PP_TLS_IDENTITY_BYTES: raise it to 16 KiB or more, or set PP_INTAKE_TLS to 0"
+#endif
 #if PP_SMARTHOSTS < 1 || PP_PINS < 1 || PP_DNS_ADDRESSES < 1 || PP_DELIVERY_SESSIONS < 1
 #error "PP_SMARTHOSTS, PP_PINS, PP_DNS_ADDRESSES, PP_DELIVERY_SESSIONS: at least 1 of each"
 #endif

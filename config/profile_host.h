@@ -85,10 +85,17 @@
 #ifndef PP_INTAKE_TLS
 #define PP_INTAKE_TLS 64
 #endif
+/*
+ * Arena of one of them, a multiple of 16. Measured with the record buffers below, whatever our key:
+ * 48 KiB under TLS 1.2, 54 KiB under 1.3, 62 KiB where the client shows an RSA-4096 chain of four.
+ */
 #ifndef PP_TLS_SERVER_ARENA_BYTES
-#define PP_TLS_SERVER_ARENA_BYTES (64 * 1024)
+#define PP_TLS_SERVER_ARENA_BYTES (72 * 1024)
 #endif
-/* The certificate chain and key of the relay server, parsed; two of them while it is renewed. */
+/*
+ * The certificate chain and key of the relay server, parsed, and its PEM text while it is read; two
+ * of them. A multiple of 16. Measured: 28 KiB with an RSA-4096 chain of four.
+ */
 #ifndef PP_TLS_IDENTITY_BYTES
 #define PP_TLS_IDENTITY_BYTES (32 * 1024)
 #endif

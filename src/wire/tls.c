@@ -240,6 +240,8 @@ static enum pp_err handshake(struct pp_tls *t)
         return PP_ERR_LATER;
     if (ret != 0) {
         enum pp_err err = handshake_error(t, ret);
+        if (t->is_server && t->arena.dry > 0)
+            pp_tls_identity_repair(t->identity);
         look_further(t);
         if (t->io_error == 0)
             t->io_error = PP_IO_FAILED;

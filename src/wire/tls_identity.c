@@ -10,7 +10,9 @@
  *
  * The library keeps values in an RSA key that it computes with first use (blinding, Montgomery
  * constants) and changes with each. Made in a handshake they would lie in the arena of a connection
- * and die with it, so a new key signs twice here: from then on these values change in place.
+ * and die with it, so a new key signs twice here: from then on these values change in place. Where
+ * memory runs out in the middle of that, the two halves of the blinding no longer fit each other
+ * and each later signature would be wrong: they are made anew.
  */
 #include <mbedtls/ecp.h>
 #include <mbedtls/error.h>
@@ -19,6 +21,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/crypto.h"
 #include "wire/tls_session.h"
 
 #define RSA_BITS_MIN 2048
@@ -155,6 +158,21 @@ static int warm_up(mbedtls_pk_context *key)
     return ret;
 }
 
+void pp_tls_identity_repair(struct pp_tls_identity *identity)
+{
+    if (mbedtls_pk_get_type(&identity->key) != MBEDTLS_PK_RSA)
+        return;
+    mbedtls_rsa_context *rsa = mbedtls_pk_rsa(identity->key);
+    struct pp_tls_arena *before = pp_tls_arena_select(&identity->arena);
+    mbedtls_mpi_free(&rsa->MBEDTLS_PRIVATE(Vi));
+    mbedtls_mpi_free(&rsa->MBEDTLS_PRIVATE(Vf));
+    int ret = warm_up(&identity->key);
+    (void)pp_tls_arena_select(before);
+    /* It worked once with the same memory; without randomness nothing else works either. */
+    if (ret != 0 && identities.current == identity)
+        identities.current = NULL;
+}
+
 /* The arena of `i` is selected. */
 static struct verdict read_both(struct pp_tls_identity *i, const char *cert, size_t cert_len,
                                 const char *key, size_t key_len)
@@ -226,12 +244,17 @@ enum pp_err pp_tls_identity_set(const char *cert, size_t cert_len, const char *k
 {
     struct pp_tls_identity *old = identities.current;
     struct pp_tls_identity *fresh = &identities.both[old == &identities.both[0] ? 1 : 0];
+    if (old == NULL && fresh->loaded)
+        fresh = &identities.both[1];
     struct verdict v = good;
+    uint8_t byte;
     if (PP_INTAKE_TLS == 0)
         v = (struct verdict){PP_ERR_UNSUPPORTED, "this build is no TLS server", 0};
     else if (fresh->loaded)
         v = (struct verdict){PP_ERR_BUSY, "connections still use the certificate before the last",
                              0};
+    else if (pp_random(&byte, sizeof byte) != PP_OK)
+        v = (struct verdict){PP_ERR_STATE, "there is no randomness yet to check the key with", 0};
     if (v.err != PP_OK) {
         say(words, cap, &v, NULL);
         return v.err;

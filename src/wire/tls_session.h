@@ -55,6 +55,8 @@ int pp_tls_random(void *unused, unsigned char *out, size_t len);
 /* The one in force, held until it is released; NULL: none. */
 struct pp_tls_identity *pp_tls_identity_take(void);
 void pp_tls_identity_release(struct pp_tls_identity *identity);
+/* A connection ran out of memory, maybe in the middle of a signature. While it is still open. */
+void pp_tls_identity_repair(struct pp_tls_identity *identity);
 
 /* ---- tls_server.c ---- */
 /* mbedtls_ssl_handshake() for a server. */
