@@ -350,6 +350,27 @@ static void test_tickets_refused(void **state)
     }
 }
 
+/*
+ * A ticket that opens well and is not resumed, here for an age that the library does not believe,
+ * proves nothing: the client is whom its certificate says it is, which is nobody.
+ */
+static void test_ticket_not_resumed(void **state)
+{
+    struct manner m = {.version = V13, .certificate = "client"};
+    (void)state;
+    assert_int_equal(visit(&m, true), PP_OK);
+    m.certificate = NULL;
+    m.resume = true;
+    start(&m, true);
+    visitor_step(&visitor);
+    clock_ms += 60 * 1000;
+    assert_int_equal(shake(), PP_OK);
+    assert_true(tls->session->kept.has_peer);
+    assert_true(tls->session->is_full);
+    assert_false(tls->facts.has_peer);
+    close_both();
+}
+
 /* The bytes of a ticket, each changed in turn, straight to its reader. */
 static void test_ticket_damaged(void **state)
 {
@@ -414,6 +435,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_resume, each, clean),
         cmocka_unit_test_setup_teardown(test_resume_with_certificate, each, clean),
         cmocka_unit_test_setup_teardown(test_tickets_refused, each, clean),
+        cmocka_unit_test_setup_teardown(test_ticket_not_resumed, each, clean),
         cmocka_unit_test_setup_teardown(test_ticket_damaged, each, clean),
     };
     return cmocka_run_group_tests_name("tls_server", tests, set_up, tear_down);
