@@ -355,6 +355,11 @@ bool pp_intake_session_pump(struct pp_intake_session *s, pp_time_ms now_ms)
         now_ms >= pp_smtp_server_deadline_ms(&s->server)) {
         pp_link_close(&s->link, PP_ERR_TIMEOUT); /* it does not take our last words */
     }
+    /* It said STARTTLS, and does not read the answer. */
+    if (s->link.state == PP_LINK_OPEN && pp_smtp_server_wants_tls(&s->server) &&
+        now_ms >= pp_smtp_server_deadline_ms(&s->server)) {
+        pp_link_close(&s->link, PP_ERR_TIMEOUT);
+    }
     if (s->link.state == PP_LINK_CLOSED) {
         end(s);
         return s->more = false;
@@ -385,8 +390,9 @@ pp_time_ms pp_intake_session_deadline_ms(const struct pp_intake_session *s)
     if (s->login.waits) {
         return s->login.answer_at_ms;
     }
-    at_ms = pp_smtp_server_deadline_ms(&s->server);
-    at_ms = pp_time_min(at_ms, pp_link_deadline_ms(&s->link));
+    /* The handshake has a time of its own. */
+    at_ms = s->link.state == PP_LINK_HANDSHAKE ? pp_link_deadline_ms(&s->link)
+                                               : pp_smtp_server_deadline_ms(&s->server);
     return pp_session_may_relay(s) || pp_smtp_server_finished(&s->server)
                ? at_ms
                : pp_time_min(at_ms, s->login_deadline_ms);

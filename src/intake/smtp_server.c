@@ -297,12 +297,11 @@ pp_time_ms pp_smtp_server_deadline_ms(const struct pp_smtp_server *s)
 {
     pp_time_ms at_ms = s->deadline_ms;
 
-    /* While the owner thinks, nobody is late; TLS has a time of its own. */
-    if (s->event == PP_SERVER_EVENT_END || s->event == PP_SERVER_EVENT_AUTH ||
-        s->state == PP_SERVER_AWAIT_TLS) {
+    /* While the owner thinks, nobody is late. */
+    if (s->event == PP_SERVER_EVENT_END || s->event == PP_SERVER_EVENT_AUTH) {
         return PP_TIME_NEVER;
     }
-    if (s->state == PP_SERVER_CLOSED) {
+    if (s->state == PP_SERVER_CLOSED || s->state == PP_SERVER_AWAIT_TLS) {
         return at_ms;
     }
     if (s->state == PP_SERVER_GREET && s->params.early_talker_ms > 0) {

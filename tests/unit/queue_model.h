@@ -154,12 +154,27 @@ static inline struct model_message *model_find(struct model *m, uint32_t id)
 }
 
 /* One result; the model follows when it was kept. */
+static inline void model_sync(struct model *m);
+
+/* As a turn of the relay. */
+static inline void model_turn(struct model *m)
+{
+    model_sync(m);
+    for (int i = 0; i < 8 && pp_queue_clean(&q); i++) {
+    }
+}
+
 static inline enum pp_err model_result(struct model *m, uint32_t id, uint16_t recipient,
                                        enum pp_outcome outcome)
 {
     struct model_message *msg = model_find(m, id);
     const struct pp_result result = {recipient, outcome, {"the server said so", 18}};
     enum pp_err err = pp_queue_results(&q, id, &result, 1);
+    /* A block that was emptied is given back behind the next sync: then there is room. */
+    for (int turn = 0; turn < 4 && err == PP_ERR_FULL && pp_queue_find(&q, id) != NULL; turn++) {
+        model_turn(m);
+        err = pp_queue_results(&q, id, &result, 1);
+    }
     /* Without room for its end it is remembered, and written when cleaning has made room. */
     bool ended = err == PP_ERR_FULL && pp_queue_find(&q, id) == NULL;
     if (err != PP_OK && !ended)
