@@ -111,7 +111,7 @@ static int check_identity(const struct pp_cmd_context *context)
         pp_cmd_say(context, "%s: %s", context->config_path_z, words);
         return EX_CONFIG;
     }
-    (void)printf("  %-11s%s\n", "certificate", words);
+    (void)printf("  %-11s %s\n", "certificate", words);
     return EX_OK;
 }
 
