@@ -57,11 +57,13 @@
 
 #define MBEDTLS_SSL_TLS_C
 #define MBEDTLS_SSL_CLI_C
-/* Without listeners for TLS wire/tls_server.c compiles and is never reached; it costs nothing. */
+/* Without listeners for TLS wire/tls_server.c and tls_ticket.c compile and are never
+ * reached. */
 #if PP_INTAKE_TLS > 0
 #define MBEDTLS_SSL_SRV_C
 #else
-#define mbedtls_ssl_conf_session_tickets_cb(conf, write, parse, ctx) ((void)(conf))
+#define mbedtls_ssl_conf_session_tickets_cb(conf, write, parse, ctx)   ((void)(conf))
+#define mbedtls_ssl_session_get_ticket_creation_time(session, born_ms) (-1)
 #endif
 #define MBEDTLS_SSL_PROTO_TLS1_2
 #define MBEDTLS_SSL_PROTO_TLS1_3
