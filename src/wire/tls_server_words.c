@@ -52,6 +52,10 @@ static void put_failure(struct pp_writer *w, const struct pp_tls *t, enum pp_err
         pp_put_z(w, "\" (does it expect a port without TLS, or with STARTTLS?)");
     } else if (ret == MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION) {
         pp_put_z(w, "the client offers neither TLS 1.2 nor TLS 1.3");
+    } else if (ret == MBEDTLS_ERR_SSL_INVALID_MAC && t->session->is_full) {
+        /* OpenSSL sends its alert in the clear where TLS 1.3 wants it sealed. */
+        pp_put_z(w, "the client's answer to our certificate does not decrypt; most likely it does "
+                    "not trust the certificate");
     } else if (has_proved_nothing(t, ret)) {
         pp_put_z(w, "the client did not prove that it has the key of its certificate");
     } else if (ret == MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE) {

@@ -166,6 +166,15 @@ static void test_refused_by_client(void **state)
     assert_int_equal(pp_tls_handshake(tls), PP_ERR_TRUST);
     assert_words("the client does not trust our certificate (alert 48 unknown_ca)");
     close_both();
+    /* OpenSSL under TLS 1.3. */
+    m.version = V13;
+    start(&m, false);
+    visitor_step(&visitor);
+    assert_int_equal(pp_tls_handshake(tls), PP_ERR_LATER);
+    assert_int_equal(pipe_write(&visitor.to_server, alert, sizeof alert), sizeof alert);
+    assert_int_equal(pp_tls_handshake(tls), PP_ERR_TRUST);
+    assert_words("not trust the certificate");
+    close_both();
 }
 
 /* ---- memory ---- */
