@@ -129,7 +129,7 @@ class Listening(Case):
         self.lan, self.submission, self.submissions = free_ports(3)
         self.conf = self.runner.conf
         self.conf["server"] = {"certificate": self.certificate.path, "key": key,
-                               "failed_login": "100ms"}
+                               "failed_login": "100ms", "connections_a_client": "0"}
         self.conf["listener lan"] = {"address": "127.0.0.1", "port": self.lan, "tls": "may",
                                      "auth": "optional", "networks": ["127.0.0.0/24"]}
         self.conf["listener submission"] = {"address": "127.0.0.1", "port": self.submission,
@@ -144,3 +144,7 @@ class Listening(Case):
         client = Client(self.lan if port is None else port, **options)
         self.addCleanup(client.close)
         return client
+
+    def greets(self, source="127.0.0.1"):
+        with Client(self.lan, source=source) as client:
+            return client.reply()[:3] == "220"

@@ -52,6 +52,7 @@ class WhoGetsIn(Listening):
         client.send(b"BDAT 4 LAST\r\nab\r\nNOOP\r\n")
         self.assertEqual(client.reply(), "554 5.5.1 no valid recipients")
         self.assertEqual(client.reply(), "250 2.0.0 ok")
+        client.ask("RSET")
         self.assertEqual(client.ask("ETRN y.example")[:9], "459 4.7.1")
         self.assertEqual(self.runner.queue(), [])
 
@@ -64,14 +65,10 @@ class WhoGetsIn(Listening):
                  "postmaster", "postmaster@relay.example.test", "root", "b@example.test",
                  "b\\@y.example", "'b@y.example'", "b@y.example.", "b y@y.example", "b@",
                  "@y.example", ""]
-        client = self.client(source=STRANGER).hello()
         for form in forms:
-            with self.subTest(form):
-                client.ask("MAIL FROM:<root@relay.example.test>")
-                self.assertRegex(client.ask(f"RCPT TO:<{form}>"), r"^5\d\d 5\.\d\.\d |^421 ")
-                client.ask("RSET")
-                if client.ask("NOOP")[:3] != "250":
-                    client = self.client(source=STRANGER).hello()
+            with self.subTest(form), Client(self.lan, source=STRANGER) as client:
+                client.hello().ask("MAIL FROM:<root@relay.example.test>")
+                self.assertRegex(client.ask(f"RCPT TO:<{form}>"), r"^5\d\d 5\.\d\.\d ")
         self.assertEqual(self.runner.queue(), [])
 
     def test_a_local_part_is_never_read_anew(self):
@@ -223,11 +220,11 @@ class BadInput(Listening):
             (b"MAIL FROM:<a@b> SIZE=x", "501 5.5.4"), (b"MAIL FROM:<a@b> FOO=1", "555 5.5.4"),
             (b"MAIL FROM:<a@b\xc3\xa4>", "550 5.6.7"), (b"MAIL FROM:<a b@c>", "501 5.1.7"),
             (b"MAIL FROM:<a@b..c>", "501 5.1.7"), (b"EXPN x", "502 5.5.1"), (b"VRFY x", "252 2.0.0"),
-            (b"HELP", "214 2.0.0"), (b"ETRN #q", "458 4.0.0"), (b"ETRN bad..name", "501 5.5."),
+            (b"HELP", "214 2.0.0"), (b"ETRN #q", "458 4.0.0"), (b"ETRN <x>", "501 5.5."),
             (b"RSET now", "501 5.5.4"), (b"QUIT now", "501 5.5.4"), (long.encode(), "500 5.5.2"),
             (b"NOOP " + long.encode(), "500 5.5.2"), (b"NOOP\nNOOP", "500 5.5.2"),
             (b"NOOP\rNOOP", "500 5.5.2"), (b"STARTTLS x", "501 5.5.4"), (b"AUTH", "501 5.5.4"),
-            (b"BDAT 3 LAST\r\nab", "503 5.5.1"),
+            (b"BDAT 4 LAST\r\nab", "503 5.5.1"),
         ]
         for command, expected in table:
             with self.subTest(command[:40]):
@@ -365,7 +362,7 @@ class Limits(Listening):
             self.assertEqual(client.reply(), "421 4.7.0 too many connections")
         self.assertEqual(self.client(source="127.0.0.8").hello().mail()[:3], "250")
         held[0].close()
-        self.until(lambda: Client(self.lan, source="127.0.0.7").reply()[:3] == "220", "a free place")
+        self.until(lambda: self.greets("127.0.0.7"), "a free place")
 
     def test_quota(self):
         self.conf["server"].update(messages_an_hour="2", recipients_an_hour="3")
@@ -461,7 +458,7 @@ class Crowds(Listening):
             self.assertEqual(late.reply()[:3], "421")
         for client in idle:
             client.close()
-        self.until(lambda: Client(self.lan).reply()[:3] == "220", "a free place")
+        self.until(lambda: self.greets(), "a free place")
         self.assertEqual(self.client().hello().mail()[:3], "250")
 
     def test_a_thousand_connections_in_a_second(self):
@@ -486,7 +483,7 @@ class Crowds(Listening):
         self.assertGreaterEqual(len(opened), 900)
         for one in opened:
             one.close()
-        self.until(lambda: Client(self.lan).reply()[:3] == "220", "a free place")
+        self.until(lambda: self.greets(), "a free place")
         self.assertEqual(self.client().hello().mail()[:3], "250")
         self.assertEqual(self.runner.status()["ok"], True)
 
