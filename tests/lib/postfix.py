@@ -135,7 +135,8 @@ def free_port():
 class Postfix:
     """Started when made; end() when done, else when the test's process ends."""
 
-    def __init__(self, certificate, user, password):
+    def __init__(self, certificate, user, password, next_hop=None):
+        """`next_hop`: a port of 127.0.0.1 that gets all mail, in place of the sink."""
         for program in ("/usr/sbin/postfix", "/usr/sbin/dovecot"):
             if not os.access(program, os.X_OK):
                 raise AssertionError(f"{program} is missing: apt-get install postfix dovecot-core")
@@ -143,6 +144,7 @@ class Postfix:
         os.chmod(self.place, 0o755)
         self.sink = Smarthost(Options(tls="none", users={}, name="sink.example.test")).start()
         self.port, self.implicit_port = free_port(), free_port()
+        self.next_hop = next_hop or self.sink.port
         self.tls_level = "may"
         self.watcher = None
         try:
@@ -181,7 +183,7 @@ class Postfix:
             self.write("tls.pem", key.read() + chain.read(), 0o600)
 
     def configure(self):
-        self.write("etc/main.cf", MAIN_CF.format(place=self.place, sink=self.sink.port,
+        self.write("etc/main.cf", MAIN_CF.format(place=self.place, sink=self.next_hop,
                                                  tls_level=self.tls_level))
         implicit = IMPLICIT.format(port=self.implicit_port) if self.tls_level != "none" else ""
         self.write("etc/master.cf", MASTER_CF.format(port=self.port, implicit=implicit))
