@@ -83,7 +83,7 @@
 #endif
 /* TLS connections in at once, PP_TLS_SERVER_ARENA_BYTES each. 0: no TLS for the relay server. */
 #ifndef PP_INTAKE_TLS
-#define PP_INTAKE_TLS 64
+#define PP_INTAKE_TLS 256
 #endif
 /*
  * Arena of one of them, a multiple of 16. Measured with the record buffers below, whatever our key:

@@ -26,7 +26,7 @@ enum pp_err pp_scram_verifier_parse(struct pp_text text, struct pp_scram_verifie
     struct pp_scram_verifier v = {0};
     struct pp_text rest = text;
     uint64_t iterations;
-    size_t salt_len;
+    size_t salt_len = 0;
     if (!pp_text_starts_nocase(text, pp_text_z(SCHEME)))
         return PP_ERR_SYNTAX;
     rest = pp_text_n(text.p + sizeof SCHEME - 1, text.len - (sizeof SCHEME - 1));

@@ -167,6 +167,10 @@ bool pp_probe_turn(uint64_t *next_ms);
 
 /* Seed the random generator and begin with TLS, for a command that has no relay. PP_ERR_ENTROPY. */
 PP_MUST_USE enum pp_err pp_trust_init(const struct pp_port *port);
+/* What stands behind `password =` of a [user] section, with a salt of its own. After
+ * pp_trust_init(). `iterations` 4096 to 1,000,000: PP_ERR_RANGE. PP_ERR_ENTROPY. */
+PP_MUST_USE enum pp_err pp_password_verifier(struct pp_text password, uint32_t iterations,
+                                             struct pp_writer *w);
 /* Certificate and key of the relay server, PEM (wire/tls.h: pp_tls_identity_set). To be given
  * after pp_relay_start(), before the first connection, and again when they change. */
 PP_MUST_USE enum pp_err pp_identity_set(const char *cert, size_t cert_len, const char *key,

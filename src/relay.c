@@ -198,26 +198,53 @@ bool pp_relay_drain(struct pp_relay *r, uint64_t deadline_ms)
 
 /* ---- a turn ---- */
 
-/* All places are taken: the client that got nowhere for longest gives its own. */
-static size_t make_place(struct pp_relay *r, pp_time_ms now_ms)
+/* The client that got nowhere for longest; NULL when each has got somewhere of late. */
+static struct pp_intake_session *find_idlest(struct pp_relay *r, bool with_tls, pp_time_ms now_ms)
 {
-    size_t slot = pp_pool_take(&r->intake_pool);
+    struct pp_intake_session *idlest = NULL;
     uint64_t longest_ms = IDLE_MS;
-    size_t victim = PP_POOL_NONE;
 
-    for (size_t i = 0; slot == PP_POOL_NONE && i < PP_INTAKE_SESSIONS; i++) {
-        uint64_t idle_ms = pp_intake_session_idle_ms(&r->intake_sessions[i], now_ms);
-        if (idle_ms >= longest_ms) {
+    for (size_t i = 0; i < PP_INTAKE_SESSIONS; i++) {
+        struct pp_intake_session *s = &r->intake_sessions[i];
+        uint64_t idle_ms = r->intake_used[i] ? pp_intake_session_idle_ms(s, now_ms) : 0;
+        if (idle_ms >= longest_ms && (!with_tls || s->tls_slot != PP_POOL_NONE)) {
             longest_ms = idle_ms;
-            victim = i;
+            idlest = s;
         }
     }
-    if (victim != PP_POOL_NONE) {
-        pp_intake_session_stop(&r->intake_sessions[victim], "421 4.3.2 too busy for idle clients");
-        pp_pool_give(&r->intake_pool, victim);
-        slot = pp_pool_take(&r->intake_pool);
+    return idlest;
+}
+
+static void end_session(struct pp_relay *r, struct pp_intake_session *s)
+{
+    pp_intake_session_stop(s, "421 4.3.2 too busy for idle clients");
+    pp_pool_give(&r->intake_pool, (size_t)(s - r->intake_sessions));
+}
+
+/* All places are taken: the idlest client gives its own to a new one. */
+static size_t make_place(struct pp_relay *r, pp_time_ms now_ms)
+{
+    bool crowded = r->intake_pool.in_use == PP_INTAKE_SESSIONS ||
+                   r->server.access.connections >= r->config.server.connections;
+    struct pp_intake_session *idlest = crowded ? find_idlest(r, false, now_ms) : NULL;
+
+    if (idlest != NULL) {
+        end_session(r, idlest);
     }
-    return slot;
+    return pp_pool_take(&r->intake_pool);
+}
+
+/* So that a place for TLS is free before somebody asks for it. */
+static void make_tls_place(struct pp_relay *r, pp_time_ms now_ms)
+{
+    struct pp_intake_session *idlest = NULL;
+
+    if (PP_INTAKE_TLS > 0 && r->server.tls_pool.in_use >= PP_INTAKE_TLS) {
+        idlest = find_idlest(r, true, now_ms);
+    }
+    if (idlest != NULL) {
+        end_session(r, idlest);
+    }
 }
 
 /* False when there is nobody, or no place. */
@@ -430,6 +457,7 @@ uint64_t pp_relay_turn(struct pp_relay *r)
     pp_time_ms now_ms = now(r);
     bool more = false;
 
+    make_tls_place(r, now_ms);
     more |= accept_streams(r, now_ms);
     more |= pump_intake(r, now_ms);
     more |= pump_delivery(r, now_ms);
@@ -445,6 +473,17 @@ uint64_t pp_relay_turn(struct pp_relay *r)
 }
 
 /* ---- trust and probe ---- */
+
+enum pp_err pp_password_verifier(struct pp_text password, uint32_t iterations, struct pp_writer *w)
+{
+    struct pp_scram_verifier verifier;
+    enum pp_err err = pp_scram_verifier_make(&verifier, password, iterations);
+
+    if (err == PP_OK) {
+        pp_scram_verifier_put(w, &verifier);
+    }
+    return err;
+}
 
 enum pp_err pp_identity_set(const char *cert, size_t cert_len, const char *key, size_t key_len,
                             char *words, size_t cap)

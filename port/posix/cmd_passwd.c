@@ -12,7 +12,6 @@
 
 #include "base/bytes.h"
 #include "cmd.h"
-#include "intake/sasl_server.h"
 #include "posix_port.h"
 
 static const char usage[] =
@@ -66,20 +65,18 @@ static int print(const struct pp_cmd_context *context, const char *user_z, const
                  uint32_t iterations)
 {
     static struct pp_posix_port posix;
-    struct pp_scram_verifier verifier;
     char text[300];
     struct pp_writer w;
 
     if (pp_posix_port_init(&posix, NULL, NULL) != 0 || pp_trust_init(&posix.port) != PP_OK)
         return EX_OSERR;
-    enum pp_err err = pp_scram_verifier_make(&verifier, pp_text_z(password_z), iterations);
+    pp_writer_init(&w, text, sizeof text - 1);
+    enum pp_err err = pp_password_verifier(pp_text_z(password_z), iterations, &w);
     pp_posix_port_close(&posix);
     if (err != PP_OK) {
         pp_cmd_say(context, "passwd: %s", pp_err_text(err));
         return EX_SOFTWARE;
     }
-    pp_writer_init(&w, text, sizeof text - 1);
-    pp_scram_verifier_put(&w, &verifier);
     text[w.len] = '\0';
     if (user_z != NULL)
         (void)printf("[user %s]\n", user_z);

@@ -102,6 +102,10 @@ static void reread(struct pp_daemon *d)
         return;
     }
     keep_fixed(d, config);
+    if (strcmp(config->server.auth_socket, d->candidate.server.auth_socket) != 0) {
+        pp_dovecot_close(&d->dovecot);
+        pp_dovecot_open(&d->dovecot, &d->posix, d->candidate.server.auth_socket);
+    }
     *config = d->candidate;
     pp_config_wipe(&d->candidate);
     d->log.level = config->log.level;
@@ -121,6 +125,7 @@ static uint64_t now_ms(const struct pp_daemon *d)
 /* Returns when the next turn is due. */
 static uint64_t turn(struct pp_daemon *d)
 {
+    pp_dovecot_turn(&d->dovecot);
     uint64_t next_ms = pp_relay_turn(d->relay);
     uint64_t at_ms = now_ms(d);
     return pp_time_min(next_ms, pp_control_turn(&d->control, at_ms, next_ms <= at_ms));
@@ -173,6 +178,8 @@ void pp_daemon_stop(struct pp_daemon *d)
         pp_relay_stop(d->relay);
         d->relay = NULL;
     }
+    pp_dovecot_close(&d->dovecot);
+    pp_tcp_unlisten(&d->tcp);
     pp_daemon_unlisten(&d->submit_socket);
     pp_daemon_unlisten(&d->control_socket);
     pp_flash_device_close(&d->flash);

@@ -10,6 +10,7 @@
 #include "cmd.h"
 #include "control.h"
 #include "daemon_sockets.h"
+#include "dovecot_login.h"
 #include "drop_take.h"
 #include "flash_device.h"
 #include "identity_file.h"
@@ -26,6 +27,7 @@ struct pp_daemon {
     struct pp_daemon_socket submit_socket, control_socket;
     struct pp_tcp_listeners tcp;
     struct pp_identity_file identity;
+    struct pp_dovecot dovecot; /* with [server] auth_socket */
     struct pp_relay *relay; /* NULL until it runs */
     struct pp_log log;
     struct pp_control control;

@@ -152,6 +152,7 @@ static int start_relay(struct pp_daemon *d)
     const struct pp_config *config = &d->context->config;
     const struct pp_port *port = &d->posix.port;
 
+    pp_dovecot_open(&d->dovecot, &d->posix, config->server.auth_socket);
     enum pp_err err = pp_relay_start(port, config, &d->relay);
     if (err != PP_OK) {
         d->relay = NULL;

@@ -35,6 +35,7 @@ struct pp_posix_port {
     bool accepted; /* since the last wait */
     bool starved;  /* an accept found no descriptor: the next close makes room for it */
     struct pp_posix_socket sockets[PP_POSIX_SOCKETS];
+    void *login_ctx; /* of port.login_*, where somebody filled them in */
     bool to_syslog;
     char resolv_path[256];
     char hosts_path[256];

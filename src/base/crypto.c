@@ -162,13 +162,14 @@ enum pp_err pp_hmac_sha256(const void *key, size_t key_len, const void *bytes, s
 enum pp_err pp_pbkdf2_sha256(const void *password, size_t password_len, const void *salt,
                              size_t salt_len, uint32_t iterations, uint8_t out[PP_SHA256_BYTES])
 {
+    static const uint8_t first_block[4] = {0, 0, 0, 1};
     uint8_t u[BLOCK_BYTES + 4];
     struct hmac h;
     if (salt_len > BLOCK_BYTES || iterations == 0)
         return PP_ERR_RANGE;
     if (salt_len > 0)
         memcpy(u, salt, salt_len);
-    memcpy(u + salt_len, "\0\0\0\1", 4);
+    memcpy(u + salt_len, first_block, sizeof first_block);
     int ret = hmac_key(&h, password, password_len);
     ret = ret != 0 ? ret : hmac_one(&h, u, salt_len + 4, u);
     memcpy(out, u, PP_SHA256_BYTES);

@@ -400,7 +400,13 @@ pp_time_ms pp_intake_session_deadline_ms(const struct pp_intake_session *s)
 
 uint64_t pp_intake_session_idle_ms(const struct pp_intake_session *s, pp_time_ms now_ms)
 {
-    return is_waiting(s) || now_ms < s->served_ms ? 0 : now_ms - s->served_ms;
+    /* Who is sending a message gets somewhere with each piece of it. */
+    pp_time_ms since_ms = s->submit != NULL ? s->link.last_progress_ms : s->served_ms;
+
+    if (s->peer.address.family == 0 || is_waiting(s) || now_ms < since_ms) {
+        return 0;
+    }
+    return now_ms - since_ms;
 }
 
 void pp_intake_session_stop(struct pp_intake_session *s, const char *reply_z)

@@ -104,8 +104,8 @@ bool pp_intake_session_is_due(const struct pp_intake_session *s, pp_time_ms now_
 /* Instant at which it wants to be pumped whatever comes in; PP_TIME_NEVER while it waits for a
  * ticket, which is the owner's turn. */
 pp_time_ms pp_intake_session_deadline_ms(const struct pp_intake_session *s);
-/* How long it has got nowhere, milliseconds; 0 while it waits for us: who waits longest gives its
- * place to a new client when all are taken. */
+/* How long it has got nowhere, milliseconds; 0 while it waits for us, and for a local one: who
+ * waits longest gives its place to a new client when all are taken. */
 uint64_t pp_intake_session_idle_ms(const struct pp_intake_session *s, pp_time_ms now_ms);
 /* Say 421 with these words where that is possible, and close. */
 void pp_intake_session_stop(struct pp_intake_session *s, const char *reply_z);

@@ -135,10 +135,15 @@ static void ask_verifiers(struct pp_intake_session *s, const struct pp_server_au
 
 static bool to_z(char *out, size_t cap, struct pp_text text)
 {
-    if (text.len >= cap || memchr(text.p != NULL ? text.p : "", '\0', text.len) != NULL) {
+    if (text.len >= cap) {
         return false;
     }
-    memcpy(out, text.len > 0 ? text.p : "", text.len);
+    for (size_t i = 0; i < text.len; i++) {
+        out[i] = text.p[i];
+        if (out[i] == '\0') {
+            return false;
+        }
+    }
     out[text.len] = '\0';
     return true;
 }

@@ -1,5 +1,6 @@
 """Real clients hand mail to the relay server: swaks, curl, msmtp, Python, Postfix, openssl; and the
 whole way to a real Postfix, byte for byte, with a signature that stays good."""
+import base64
 import os
 import re
 import smtplib
@@ -164,6 +165,57 @@ class RealClients(Listening):
         self.arrives(self.host, 5, 30)
         self.assertEqual(without_trace(self.host.mails[4].data), MESSAGE)
         self.assertEqual(self.host.mails[4].recipients, ["b@y.example", "c@y.example"])
+
+
+class WithDovecot(Listening):
+    """Dovecot's auth-client socket decides."""
+
+    def setUp(self):
+        super().setUp()
+        self.dovecot = Postfix(certs.maker.self_signed(), USER, PASSWORD)
+        self.addCleanup(self.dovecot.end)
+        for name in (JOE[0], ANN[0]):
+            del self.conf[f"user {name}"]
+        self.conf[f"user {USER}"] = {"senders": "*@example.test"}
+        self.conf["server"]["auth_socket"] = self.dovecot.path("queue/private/auth")
+        self.runner.start()
+
+    def session(self):
+        client = self.client(self.submissions).tls()
+        client.reply()
+        return client, client.ask("EHLO x")
+
+    def offers(self):
+        with Client(self.submissions) as client:
+            client.tls().reply()
+            return "AUTH" in client.ask("EHLO x")
+
+    def test_logins(self):
+        self.until(self.offers, "Dovecot's mechanisms")
+        plain = {w: base64.b64encode(f"\0{USER}\0{w}".encode()).decode()
+                 for w in (PASSWORD, "wrong")}
+        client, hello = self.session()
+        self.assertIn("250-AUTH PLAIN LOGIN\n", hello)
+        self.assertEqual(client.ask("AUTH PLAIN " + plain["wrong"]), "535 5.7.8 wrong user or password")
+        self.assertEqual(client.ask("AUTH PLAIN"), "334 ")
+        self.assertEqual(client.ask(plain[PASSWORD]), "235 2.7.0 logged in")
+        self.assertEqual(client.mail(sender="any@example.test")[:3], "250")
+        self.assertEqual(client.mail(sender="any@example.com")[:9], "553 5.7.1")
+        client, _ = self.session()
+        self.assertEqual(client.ask("AUTH LOGIN"), "334 VXNlcm5hbWU6")
+        self.assertEqual(client.ask(base64.b64encode(USER.encode()).decode()), "334 UGFzc3dvcmQ6")
+        self.assertEqual(client.ask(base64.b64encode(PASSWORD.encode()).decode())[:3], "235")
+        client, _ = self.session()
+        self.assertEqual(client.ask("AUTH PLAIN \tresp=x")[:3], "500")
+        self.assertEqual(client.ask("AUTH PLAIN !")[:3], "535")
+        self.arrives(self.host)
+
+    def test_dovecot_goes_away(self):
+        self.until(self.offers, "Dovecot's mechanisms")
+        client, _ = self.session()
+        self.dovecot.end()
+        self.until(lambda: not self.offers(), "no mechanism")
+        self.assertRegex(client.ask("AUTH PLAIN AHgAeA=="), "^(454|502) ")
 
 
 class WholeWay(Listening):
