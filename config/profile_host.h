@@ -11,9 +11,9 @@
 #ifndef PP_QUEUE_MESSAGES
 #define PP_QUEUE_MESSAGES 16384
 #endif
-/* Messages being taken in at once, whatever the way in. 1 to 1024; about 8 KiB each. */
+/* Messages being taken in at once, whatever the way in. 3 to 10000; about 6 KiB each. */
 #ifndef PP_QUEUE_WRITERS
-#define PP_QUEUE_WRITERS 66
+#define PP_QUEUE_WRITERS 514
 #endif
 /* Recipients of one message. 100 to 10000 (RFC 5321 4.5.3.1.8); 2 bytes each a delivery. */
 #ifndef PP_RECIPIENTS_MAX

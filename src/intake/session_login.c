@@ -133,6 +133,18 @@ static void ask_verifiers(struct pp_intake_session *s, const struct pp_server_au
 
 /* ---- by the port's backend ---- */
 
+static bool is_offered(const struct pp_intake_session *s, struct pp_text mechanism)
+{
+    struct pp_text rest = pp_text_z(pp_session_mechanisms(s->shared, true));
+
+    while (rest.len > 0) {
+        if (pp_text_equal_nocase(pp_text_cut(&rest, ' '), mechanism)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool to_z(char *out, size_t cap, struct pp_text text)
 {
     if (text.len >= cap) {
@@ -159,6 +171,10 @@ static void ask_backend(struct pp_intake_session *s, const struct pp_server_auth
 
     if (!good) {
         answer(s, out, PP_SERVER_LOGIN_MALFORMED, now_ms);
+        return;
+    }
+    if (auth->begins && !is_offered(s, auth->mechanism)) {
+        answer(s, out, PP_SERVER_LOGIN_UNKNOWN, now_ms);
         return;
     }
     if (port->login_begin != NULL && auth->begins) {

@@ -210,13 +210,6 @@ class WithDovecot(Listening):
         self.assertEqual(client.ask("AUTH PLAIN !")[:3], "535")
         self.arrives(self.host)
 
-    def test_dovecot_goes_away(self):
-        self.until(self.offers, "Dovecot's mechanisms")
-        client, _ = self.session()
-        self.dovecot.end()
-        self.until(lambda: not self.offers(), "no mechanism")
-        self.assertRegex(client.ask("AUTH PLAIN AHgAeA=="), "^(454|502) ")
-
 
 class WholeWay(Listening):
     """Client, pinpost, Postfix."""
