@@ -37,7 +37,7 @@ endif
 
 goals := $(or $(MAKECMDGOALS),all)
 no_setup := help clean distclean cleanroom
-for_tests := test test-% fuzz soak lint format
+for_tests := test test-% fuzz soak lint format bench-relay
 ifneq ($(PINPOST_SETUP),done)
 ifneq ($(filter-out $(no_setup),$(goals)),)
 export MBEDTLS_DIR LWIP_DIR INIH_DIR UTHASH_DIR
@@ -123,7 +123,7 @@ again := $(MAKE) --no-print-directory PINPOST_SETUP=done
 # ---- Commands ----
 
 .PHONY: help all run test test-unit test-asan test-scenario test-interop fuzz soak lint format size \
-        bench-flash install clean distclean cleanroom program unit fuzzers lwip bench FORCE
+        bench-flash bench-relay bench-tools install clean distclean cleanroom program unit fuzzers lwip bench FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -189,6 +189,11 @@ bench-flash: ## tables of what mail in flash costs; fails when a goal is missed
 	@build/host/bench/bench_tiny
 	@build/host/bench/bench_flash $(BENCH_DIR) $(BENCH)
 
+bench-relay: ## relayed mail a second, CPU, memory, latency, beside a tuned Postfix (needs root)
+	+@$(again) VARIANT=host bench-tools
+	@mkdir -p $(BENCH_DIR)
+	@python3 tests/bench/relay.py build/host $(BENCH_DIR)
+
 cleanroom: ## prove both commands in a fresh Debian 12 (needs root, debootstrap and time)
 	tools/cleanroom.sh
 
@@ -211,6 +216,7 @@ unit: $(unit_programs)
 fuzzers: $(fuzz_programs)
 lwip: $(B)/liblwip.a
 bench: $(B)/bench/bench_flash $(B)/bench/bench_tiny
+bench-tools: program $(B)/bench/relay_load $(B)/bench/relay_sink
 
 $(B)/pinpost: $(B)/obj/port/posix/main.o $(libraries) $(B)/link.flags
 	@echo "  LINK    $@"
@@ -288,6 +294,11 @@ $(B)/bench/bench_flash: $(bench_objects) $(sizes_objects) $(libraries) $(B)/link
 $(B)/bench/bench_tiny: $(tiny_objects) $(libraries) $(B)/link.flags
 	@echo "  LINK    $@"
 	@$(CC) $(link_flags) -o $@ $(filter %.o,$^) $(link_libraries)
+
+$(B)/bench/relay_%: $(B)/obj/tests/bench/relay_%.o $(libraries) $(B)/link.flags
+	@echo "  LINK    $@"
+	@mkdir -p $(@D)
+	@$(CC) $(link_flags) -o $@ $< $(link_libraries)
 
 compile_bench = @mkdir -p $(@D) && $(CC) $(test_flags) $(profile) -MMD -MP -c -o $@ $<
 

@@ -282,14 +282,17 @@ static void test_vector(void **state)
     pp_writer_init(&w, put, sizeof(put));
     pp_scram_verifier_put(&w, &v);
     assert_true(pp_text_equal(pp_writer_text(&w), pp_text_z(text)));
+#define KEYS                                                                                       \
+    "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
     static const char *const bad[] = {
         "",
         "pencil",
         "SCRAM-SHA-1$4096:W22ZaJ0SNY7soEsUEjb6gQ==$x:y",
         "SCRAM-SHA-256$",
-        "SCRAM-SHA-256$4095:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:"
-        "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=",
-        "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY="};
+        ("SCRAM-SHA-256$4095:W22ZaJ0SNY7soEsUEjb6gQ==$" KEYS),
+        ("SCRAM-SHA-256$4096:W22ZaJ0=$" KEYS),
+        "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=",
+    };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_int_not_equal(pp_scram_verifier_parse(pp_text_z(bad[i]), &v), PP_OK);
     }
