@@ -102,10 +102,8 @@ static void reread(struct pp_daemon *d)
         return;
     }
     keep_fixed(d, config);
-    if (strcmp(config->server.auth_socket, d->candidate.server.auth_socket) != 0) {
-        pp_dovecot_close(&d->dovecot);
-        pp_dovecot_open(&d->dovecot, &d->posix, d->candidate.server.auth_socket);
-    }
+    if (strcmp(config->server.auth_socket, d->candidate.server.auth_socket) != 0)
+        pp_dovecot_move(&d->dovecot, d->candidate.server.auth_socket);
     *config = d->candidate;
     pp_config_wipe(&d->candidate);
     d->log.level = config->log.level;

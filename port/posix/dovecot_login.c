@@ -40,7 +40,8 @@ static void lose(struct pp_dovecot *d)
     d->retry_at_ms = now_ms(d) + RETRY_MS;
     for (int i = 0; i < PP_DOVECOT_LOGINS; i++) {
         struct pp_dovecot_login *login = &d->logins[i];
-        if (login->id != 0 && !login->heard) {
+        login->lost = login->id != 0;
+        if (login->lost && !login->heard) {
             login->heard = true;
             login->said.said = PP_PORT_LOGIN_LATER;
         }
@@ -130,7 +131,7 @@ static void hear_mechanism(struct pp_dovecot *d, struct pp_text name)
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         size_t len = strlen(d->offered);
         if (pp_text_equal_nocase(name, pp_text_z(known[i])) &&
-            len + strlen(known[i]) + 2 < sizeof d->offered)
+            strstr(d->offered, known[i]) == NULL && len + strlen(known[i]) + 2 < sizeof d->offered)
             snprintf(d->offered + len, sizeof d->offered - len, "%s%s", len > 0 ? " " : "",
                      known[i]);
     }
@@ -255,7 +256,7 @@ static int login_answer(void *ctx, int handle, const char *response_z)
     struct pp_dovecot_login *login = &d->logins[handle - 1];
     char line[PP_DOVECOT_LINE_CAP];
 
-    if (!d->ready || strpbrk(response_z, "\t\n") != NULL)
+    if (!d->ready || login->lost || strpbrk(response_z, "\t\n") != NULL)
         return PP_IO_FAILED;
     login->heard = false;
     int len = snprintf(line, sizeof line, "CONT\t%" PRIu32 "\t%s\n", login->id, response_z);
@@ -302,6 +303,13 @@ void pp_dovecot_open(struct pp_dovecot *d, struct pp_posix_port *posix, const ch
     posix->port.login_ask = login_ask;
     posix->port.login_end = login_end;
     posix->port.login_mechanisms = login_mechanisms;
+}
+
+void pp_dovecot_move(struct pp_dovecot *d, const char *path_z)
+{
+    lose(d);
+    snprintf(d->path, sizeof d->path, "%s", path_z);
+    d->retry_at_ms = 0;
 }
 
 void pp_dovecot_close(struct pp_dovecot *d)

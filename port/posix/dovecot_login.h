@@ -19,6 +19,7 @@
 struct pp_dovecot_login {
     uint32_t id; /* of the request; 0: free */
     bool heard;
+    bool lost; /* its connection ended: Dovecot knows nothing of it any more */
     struct pp_port_login said;
 };
 
@@ -38,6 +39,9 @@ struct pp_dovecot {
 
 /* Fill in port.login_* of `posix`. Nothing is connected yet. */
 void pp_dovecot_open(struct pp_dovecot *d, struct pp_posix_port *posix, const char *path_z);
+/* Another socket from now on. Who waits for the former one is told LATER, and what they hold stays
+ * theirs until login_end(): nobody hears what is said to somebody else. */
+void pp_dovecot_move(struct pp_dovecot *d, const char *path_z);
 /* Connect when it is time, hear what was said. To be called each turn. */
 void pp_dovecot_turn(struct pp_dovecot *d);
 void pp_dovecot_close(struct pp_dovecot *d);

@@ -138,8 +138,12 @@ enum pp_err pp_access_enter(struct pp_access *a, const struct pp_address *addres
         return PP_OK;
     }
     put_key(address, key);
+    /* First: nobody is forgotten for who does not get in. */
+    if (a->connections >= server->connections) {
+        return PP_ERR_DRY;
+    }
     struct pp_access_client *c = find(a, key, now_ms);
-    if (c == NULL || a->connections >= server->connections ||
+    if (c == NULL ||
         (server->connections_a_client > 0 && c->connections >= server->connections_a_client)) {
         return PP_ERR_DRY;
     }

@@ -34,9 +34,6 @@ struct response {
 static bool decode(struct pp_text base64, struct response *r)
 {
     r->len = 0;
-    if (pp_text_equal(base64, pp_text_z("="))) {
-        return true;
-    }
     return base64.len <= PP_SASL_RESPONSE_CAP &&
            (base64.len == 0 ||
             pp_base64_decode(base64, r->text, sizeof(r->text), &r->len) == PP_OK);
@@ -97,19 +94,22 @@ bool pp_scram_verifier_matches(const struct pp_scram_verifier *verifier, struct 
     return good;
 }
 
-/* For a name that nobody has: a salt that stays the same for it, as a user's would. The secret
- * behind it is this process's own. */
+/* For a name that nobody has: a salt that stays the same for it as a user's does, also when the
+ * relay starts again. The secrets behind it are those of the configuration: who knows one password
+ * cannot tell names apart by it. Done for every name, so that it takes the same time. */
 static void make_up(struct pp_sasl_server *s)
 {
-    static uint8_t secret[32];
-    static bool has_secret;
     uint8_t digest[32] = {0};
     const struct pp_config *config = s->config;
+    bool good = pp_sha256(s->name, s->name_len, digest) == PP_OK;
 
-    if (!has_secret) {
-        has_secret = pp_random(secret, sizeof(secret)) == PP_OK;
+    for (uint32_t i = 0; i < config->user_count; i++) {
+        good = good && pp_hmac_sha256(config->users[i].password.server_key, 32, digest,
+                                      sizeof(digest), digest) == PP_OK;
     }
-    (void)!pp_hmac_sha256(secret, sizeof(secret), s->name, s->name_len, digest);
+    if (!good) {
+        memset(digest, 0, sizeof(digest));
+    }
     memset(&s->verifier, 0, sizeof(s->verifier));
     s->verifier.iterations = config->user_count > 0 && config->users[0].password.iterations > 0
                                  ? config->users[0].password.iterations
@@ -117,6 +117,7 @@ static void make_up(struct pp_sasl_server *s)
     s->verifier.salt_len = SALT_BYTES;
     memcpy(s->verifier.salt, digest, SALT_BYTES);
     memcpy(s->verifier.stored_key, digest, sizeof(s->verifier.stored_key));
+    pp_wipe(digest, sizeof(digest));
 }
 
 static void find_user(struct pp_sasl_server *s, struct pp_text name)
@@ -127,10 +128,9 @@ static void find_user(struct pp_sasl_server *s, struct pp_text name)
     s->name_len = name.len < sizeof(s->name) ? name.len : sizeof(s->name) - 1;
     memcpy(s->name, name.len > 0 ? name.p : "", s->name_len);
     s->known = user != PP_ACCESS_NONE && s->config->users[user].password.iterations > 0;
+    make_up(s);
     if (s->known) {
         s->verifier = s->config->users[user].password;
-    } else {
-        make_up(s);
     }
 }
 
@@ -408,7 +408,9 @@ enum pp_sasl_step pp_sasl_server_begin(struct pp_sasl_server *s, const struct pp
     s->mechanism = mechanism;
     s->awaits = first[mechanism];
     if (response.p != NULL) {
-        return pp_sasl_server_answer(s, response, challenge);
+        /* An empty one; behind a challenge an empty line says that (RFC 4954 4). */
+        bool empty = pp_text_equal(response, pp_text_z("="));
+        return pp_sasl_server_answer(s, empty ? pp_text_z("") : response, challenge);
     }
     if (mechanism == PP_SASL_LOGIN) {
         say(challenge, pp_text_z("Username:"));

@@ -1,10 +1,11 @@
-/* test_crypto.c - SHA-256, SipHash and the generator against published vectors and a source that
- * fails */
+/* test_crypto.c - SHA-256, HMAC, PBKDF2, SipHash and the generator against published vectors and a
+ * source that fails */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -134,6 +135,69 @@ static void test_sha256(void **state)
     assert_int_equal(out[0], 0xe3);
 }
 
+static void assert_hex(const uint8_t *bytes, const char *hex_z)
+{
+    char text[2 * PP_SHA256_BYTES + 1];
+
+    for (size_t i = 0; i < PP_SHA256_BYTES; i++)
+        snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+    assert_string_equal(text, hex_z);
+}
+
+/* RFC 4231 4.2 to 4.4 and 4.7. */
+static void test_hmac(void **state)
+{
+    uint8_t key[131], text[64], out[PP_SHA256_BYTES];
+    static const char large[] = "Test Using Larger Than Block-Size Key - Hash Key First";
+
+    (void)state;
+    memset(key, 0x0b, 20);
+    assert_int_equal(pp_hmac_sha256(key, 20, "Hi There", 8, out), PP_OK);
+    assert_hex(out, "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+    assert_int_equal(pp_hmac_sha256("Jefe", 4, "what do ya want for nothing?", 28, out), PP_OK);
+    assert_hex(out, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    memset(key, 0xaa, sizeof key);
+    memset(text, 0xdd, 50);
+    assert_int_equal(pp_hmac_sha256(key, 20, text, 50, text), PP_OK); /* in place */
+    assert_hex(text, "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe");
+    assert_int_equal(pp_hmac_sha256(key, 131, large, sizeof large - 1, out), PP_OK);
+    assert_hex(out, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+    assert_int_equal(pp_hmac_sha256(NULL, 0, "", 0, out), PP_OK);
+    assert_hex(out, "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
+}
+
+/* RFC 7914 11, their first block; the second with a tenth of its iterations as OpenSSL has it. */
+static void test_pbkdf2(void **state)
+{
+    uint8_t out[PP_SHA256_BYTES], long_salt[65] = {0};
+
+    (void)state;
+    assert_int_equal(pp_pbkdf2_sha256("passwd", 6, "salt", 4, 1, out), PP_OK);
+    assert_hex(out, "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc");
+    assert_int_equal(pp_pbkdf2_sha256("Password", 8, "NaCl", 4, 8000, out), PP_OK);
+    assert_hex(out, "7f256b9dadf7544d75a9c56b6293c7744f5de67c8f45547526eaac5917f2dcb4");
+    assert_int_equal(pp_pbkdf2_sha256("", 0, "", 0, 2, out), PP_OK);
+    assert_hex(out, "97398411d6aea43a77acef92226ab8278d4db0668bd1d7a76a725f7680ac45c5");
+    assert_int_equal(pp_pbkdf2_sha256("x", 1, long_salt, 64, 1, out), PP_OK);
+    assert_int_equal(pp_pbkdf2_sha256("x", 1, long_salt, 65, 1, out), PP_ERR_RANGE);
+    assert_int_equal(pp_pbkdf2_sha256("x", 1, long_salt, 8, 0, out), PP_ERR_RANGE);
+}
+
+static void test_equal_in_time(void **state)
+{
+    uint8_t a[40] = {0}, b[40] = {0};
+
+    (void)state;
+    assert_true(pp_equal_in_time(a, b, 0));
+    for (size_t i = 0; i < sizeof a * 8; i++) {
+        assert_true(pp_equal_in_time(a, b, sizeof a));
+        b[i / 8] = (uint8_t)(1u << i % 8);
+        assert_false(pp_equal_in_time(a, b, sizeof a));
+        assert_true(pp_equal_in_time(a, b, i / 8));
+        b[i / 8] = 0;
+    }
+}
+
 /* The first, the eighth and the last of the vectors in the reference implementation. */
 static void test_siphash(void **state)
 {
@@ -154,7 +218,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_unseeded), cmocka_unit_test(test_stir),
         cmocka_unit_test(test_random),   cmocka_unit_test(test_reseed),
-        cmocka_unit_test(test_sha256),   cmocka_unit_test(test_siphash),
+        cmocka_unit_test(test_sha256),   cmocka_unit_test(test_hmac),
+        cmocka_unit_test(test_pbkdf2),   cmocka_unit_test(test_equal_in_time),
+        cmocka_unit_test(test_siphash),
     };
     return cmocka_run_group_tests_name("crypto", tests, NULL, NULL);
 }
