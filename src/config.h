@@ -254,9 +254,10 @@ void pp_config_wipe(struct pp_config *config); /* secrets and all */
  */
 PP_MUST_USE enum pp_err pp_pin_parse(struct pp_text text, struct pp_pin *pin);
 const char *pp_tls_level_name(enum pp_tls_level level);
-/* One `address/prefix`, or an address alone: IPv4 or IPv6. PP_ERR_SYNTAX, PP_ERR_RANGE (prefix, or
- * bits behind it that are not 0). */
+/* One `address/prefix`, or an address alone: IPv4 or IPv6; IPv4 mapped into IPv6 becomes IPv4.
+ * PP_ERR_SYNTAX, PP_ERR_RANGE (prefix, or bits behind it that are not 0). */
 PP_MUST_USE enum pp_err pp_network_parse(struct pp_text text, struct pp_network *network);
+void pp_network_put(struct pp_writer *w, const struct pp_network *network);
 /* `SCRAM-SHA-256$ITERATIONS:SALT$STOREDKEY:SERVERKEY`, the last three in base64. PP_ERR_SYNTAX,
  * PP_ERR_RANGE (iterations, length of the salt). */
 PP_MUST_USE enum pp_err pp_scram_verifier_parse(struct pp_text text,

@@ -95,17 +95,25 @@ static enum pp_err check_recipients(const struct pp_config *config, struct pp_co
 
 /* ---- the relay server ---- */
 
-static enum pp_err refuse_listener(struct pp_config_error *error,
-                                   const struct pp_listener_config *listener, const char *words_z)
+static enum pp_err refuse_named(struct pp_config_error *error, const char *section_z,
+                                const char *name_z, const char *words_z)
 {
     memset(error->text, 0, sizeof error->text);
     struct pp_writer w;
     pp_writer_init(&w, error->text, sizeof error->text - 1);
-    pp_put_z(&w, "[listener ");
-    pp_put_safe(&w, pp_text_z(listener->name), sizeof listener->name);
+    pp_put_z(&w, "[");
+    pp_put_z(&w, section_z);
+    pp_put_z(&w, " ");
+    pp_put_safe(&w, pp_text_z(name_z), PP_USER_CAP);
     pp_put_z(&w, "] ");
     pp_put_z(&w, words_z);
     return PP_ERR_STATE;
+}
+
+static enum pp_err refuse_listener(struct pp_config_error *error,
+                                   const struct pp_listener_config *listener, const char *words_z)
+{
+    return refuse_named(error, "listener", listener->name, words_z);
 }
 
 /* Loopback, private and link-local networks (RFC 1918, 4193, 4291, 6598, 3927): whatever their
@@ -141,6 +149,17 @@ static bool is_open(const struct pp_listener_config *listener)
     return false;
 }
 
+/* Family 0: any address of both families. IPv4 written as IPv6 cannot be listened on. */
+static bool read_address(const char *address_z, struct pp_network *address)
+{
+    struct pp_text text = pp_text_z(address_z);
+    memset(address, 0, sizeof *address);
+    if (pp_text_equal(text, pp_text_z("*")))
+        return true;
+    return pp_text_find(text, '/') == text.len && pp_network_parse(text, address) == PP_OK &&
+           (address->family == 4) == (pp_text_find(text, ':') == text.len);
+}
+
 static bool has_users(const struct pp_config *config)
 {
     return config->user_count > 0 || config->server.auth_socket[0] != '\0';
@@ -153,10 +172,8 @@ static enum pp_err check_listener(const struct pp_config *config,
     bool tls = listener->tls != PP_LISTENER_TLS_NONE, auth = listener->auth != PP_LISTENER_AUTH_OFF;
     bool has_certificate =
         config->server.certificate_file[0] != '\0' && config->server.key_file[0] != '\0';
-    struct pp_network any;
-    struct pp_text address = pp_text_z(listener->address);
-    if (!pp_text_equal(address, pp_text_z("*")) &&
-        (pp_network_parse(address, &any) != PP_OK || pp_text_find(address, '/') < address.len))
+    struct pp_network address;
+    if (!read_address(listener->address, &address))
         return refuse_listener(error, listener,
                                "address: allowed are an IPv4 or IPv6 address, or *");
     if (is_open(listener))
@@ -186,17 +203,30 @@ static enum pp_err check_listener(const struct pp_config *config,
     return PP_OK;
 }
 
+static bool is_any(const struct pp_network *address)
+{
+    static const uint8_t any[sizeof address->ip];
+    return memcmp(address->ip, any, sizeof any) == 0;
+}
+
+/* Both would have to listen on the same address, however it is written. */
 static bool overlap(const struct pp_listener_config *a, const struct pp_listener_config *b)
 {
-    return a->port == b->port && (strcmp(a->address, b->address) == 0 ||
-                                  strcmp(a->address, "*") == 0 || strcmp(b->address, "*") == 0);
+    struct pp_network x, y;
+    if (a->port != b->port || !read_address(a->address, &x) || !read_address(b->address, &y))
+        return false;
+    if (x.family != y.family)
+        return x.family == 0 || y.family == 0;
+    return is_any(&x) || is_any(&y) || memcmp(x.ip, y.ip, sizeof x.ip) == 0;
 }
 
 static enum pp_err check_users(const struct pp_config *config, struct pp_config_error *error)
 {
     for (uint32_t i = 0; i < config->user_count; i++) {
-        if (config->users[i].password.iterations == 0 && config->server.auth_socket[0] == '\0')
-            return refuse(error, "[user] password: is missing; `pinpost passwd` prints it");
+        const struct pp_user_config *user = &config->users[i];
+        if (user->password.iterations == 0 && config->server.auth_socket[0] == '\0')
+            return refuse_named(error, "user", user->name,
+                                "password: is missing; `pinpost passwd` prints it");
     }
     return PP_OK;
 }

@@ -1,7 +1,7 @@
 /*
  * config_network.c - a network from text
  *
- * Job:      `192.168.0.0/16`, `fd00::/8`, or an address alone.
+ * Job:      `192.168.0.0/16`, `fd00::/8`, or an address alone; read and written.
  * Not here: who is in it (intake/access.c).
  * Follows:  RFC 4632 3.1, RFC 4291 2.3
  */
@@ -18,6 +18,19 @@ static bool ends_in_zeros(const struct pp_network *network, unsigned bits)
             return false;
     }
     return true;
+}
+
+/* IPv4 mapped into IPv6 is IPv4: that is how clients are told apart (RFC 4291 2.5.5.2). */
+static void unmap(struct pp_network *network)
+{
+    static const uint8_t mapped[12] = {[10] = 0xFF, [11] = 0xFF};
+    if (network->family != 6 || network->prefix < 96 ||
+        memcmp(network->ip, mapped, sizeof mapped) != 0)
+        return;
+    memmove(network->ip, network->ip + 12, 4);
+    memset(network->ip + 4, 0, 12);
+    network->family = 4;
+    network->prefix = (uint8_t)(network->prefix - 96);
 }
 
 enum pp_err pp_network_parse(struct pp_text text, struct pp_network *network)
@@ -39,5 +52,21 @@ enum pp_err pp_network_parse(struct pp_text text, struct pp_network *network)
     if (err != PP_OK)
         return err;
     network->prefix = (uint8_t)prefix;
-    return ends_in_zeros(network, bits) ? PP_OK : PP_ERR_RANGE;
+    if (!ends_in_zeros(network, bits))
+        return PP_ERR_RANGE;
+    unmap(network);
+    return PP_OK;
+}
+
+void pp_network_put(struct pp_writer *w, const struct pp_network *network)
+{
+    unsigned bits = network->family == 4 ? 32 : 128;
+    if (network->family == 4)
+        pp_put_ipv4(w, network->ip);
+    else
+        pp_put_ipv6(w, network->ip);
+    if (network->prefix < bits) {
+        pp_put_char(w, '/');
+        pp_put_u64(w, network->prefix);
+    }
 }

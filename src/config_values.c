@@ -172,14 +172,15 @@ static bool is_list(struct pp_text text)
     return true;
 }
 
-/* An address, or `*` in place of its local part or of all. */
+/* An address, or `*` in place of its local part or of all. Elsewhere it would look like a pattern
+ * and be none. */
 static bool is_pattern(struct pp_text text)
 {
     if (pp_text_equal(text, pp_text_z("*")))
         return true;
     if (pp_text_starts_nocase(text, pp_text_z("*@")))
         return is_domain(pp_text_n(text.p + 2, text.len - 2));
-    return is_address(text);
+    return pp_text_find(text, '*') == text.len && is_address(text);
 }
 
 static bool is_patterns(struct pp_text text)

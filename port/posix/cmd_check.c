@@ -66,27 +66,48 @@ static void show_smarthost(const struct pp_smarthost_config *host)
     }
 }
 
+/* Who may relay over it, commas between. */
+static void put_clients(struct pp_writer *w, const struct pp_config *config,
+                        const struct pp_listener_config *l)
+{
+    const char *between_z = " ";
+
+    /* Where everybody has to log in, a network opens nothing. */
+    for (uint32_t i = 0; l->auth != PP_LISTENER_AUTH_REQUIRE && i < l->network_count; i++) {
+        pp_put_z(w, between_z);
+        pp_network_put(w, &l->networks[i]);
+        between_z = ", ";
+    }
+    if (l->auth != PP_LISTENER_AUTH_OFF) {
+        pp_put_z(w, between_z);
+        if (config->server.auth_socket[0] != '\0') {
+            pp_put_z(w, "users of ");
+            pp_put_z(w, config->server.auth_socket);
+        } else {
+            pp_put_u64(w, config->user_count);
+            pp_put_z(w, config->user_count == 1 ? " user" : " users");
+        }
+        between_z = ", ";
+    }
+    if (l->client_pin_count > 0) {
+        pp_put_z(w, between_z);
+        pp_put_u64(w, l->client_pin_count);
+        pp_put_z(w, l->client_pin_count == 1 ? " listed certificate" : " listed certificates");
+    }
+}
+
 static void show_listener(const struct pp_config *config, const struct pp_listener_config *l)
 {
     static const char *const tls[] = {"no TLS", "TLS offered", "TLS required",
                                       "TLS from the first byte"};
-    bool logins = l->auth != PP_LISTENER_AUTH_OFF;
+    char clients[PP_LISTENER_NETWORKS * 64 + PP_PATH_CAP + 64];
+    struct pp_writer w;
 
-    (void)printf("  %-11s%s: %s port %u, %s", "listener", l->name, l->address, (unsigned)l->port,
-                 tls[l->tls]);
-    if (l->auth == PP_LISTENER_AUTH_REQUIRE) {
-        (void)printf(", relays for users alone");
-    } else {
-        (void)printf(", relays for %u %s%s%s", l->network_count,
-                     l->network_count == 1 ? "network" : "networks", logins ? ", users" : "",
-                     l->client_pin_count > 0 ? ", listed certificates" : "");
-    }
-    if (logins && config->server.auth_socket[0] != '\0') {
-        (void)printf(" (of %s)", config->server.auth_socket);
-    } else if (logins) {
-        (void)printf(" (%u)", config->user_count);
-    }
-    (void)printf("\n");
+    pp_writer_init(&w, clients, sizeof(clients) - 1);
+    put_clients(&w, config, l);
+    clients[w.len] = '\0';
+    (void)printf("  %-11s%s: %s port %u, %s, relays for%s\n", "listener", l->name, l->address,
+                 (unsigned)l->port, tls[l->tls], clients);
 }
 
 /* As the daemon would use them. */
@@ -140,6 +161,15 @@ static void show_identity(const struct pp_config *config)
                  config->identity.to[0] != '\0' ? config->identity.to : "(nobody by default)");
 }
 
+static void warn_listener(const struct pp_listener_config *l)
+{
+    if (l->auth == PP_LISTENER_AUTH_REQUIRE && l->network_count > 0) {
+        (void)printf("  warning: [listener %s] networks: everybody has to log in there; with auth "
+                     "= optional the networks need not\n",
+                     l->name);
+    }
+}
+
 static void warn(const struct pp_config *config)
 {
     const struct pp_smarthost_config *host = &config->smarthosts[0];
@@ -164,6 +194,9 @@ static void warn(const struct pp_config *config)
     if (config->daemon.user[0] == '\0') {
         (void)printf(
             "  warning: [daemon] user is not given: a daemon started by root stays root\n");
+    }
+    for (uint32_t i = 0; i < config->listener_count; i++) {
+        warn_listener(&config->listeners[i]);
     }
 }
 

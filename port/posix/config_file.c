@@ -35,7 +35,8 @@ struct reading {
     bool failed;        /* something was reported */
     bool skips_section; /* its heading was refused: its keys are not looked at */
     bool io_failed;
-    uint32_t line_of[KEYS_MAX]; /* where a key was given */
+    uint32_t line_of[KEYS_MAX];                                /* where a key was given */
+    uint32_t listener_line[PP_LISTENERS], user_line[PP_USERS]; /* where the section began */
     size_t at, len;
     char bytes[4096];
 };
@@ -111,6 +112,19 @@ static bool is_comment(struct pp_text line)
     return line.len == 0 || line.p[0] == ';' || line.p[0] == '#';
 }
 
+static enum pp_err begin_section(struct reading *r, struct pp_text section,
+                                 struct pp_config_error *error)
+{
+    uint32_t listener = r->config->listener_count, user = r->config->user_count;
+    enum pp_err err = pp_config_section(r->config, section, error);
+
+    if (r->config->listener_count > listener)
+        r->listener_line[listener] = (uint32_t)r->line;
+    if (r->config->user_count > user)
+        r->user_line[user] = (uint32_t)r->line;
+    return err;
+}
+
 /* inih passes over what stands behind `]`, and cuts long names. */
 static bool check_heading(struct reading *r, struct pp_text line)
 {
@@ -132,8 +146,7 @@ static bool check_heading(struct reading *r, struct pp_text line)
                 SECTION_CAP);
         return false;
     }
-    if (r->report &&
-        pp_config_section(r->config, pp_text_n(line.p + 1, end - 1), &error) != PP_OK) {
+    if (r->report && begin_section(r, pp_text_n(line.p + 1, end - 1), &error) != PP_OK) {
         problem(r, (uint32_t)r->line, "%s", error.text);
         return false;
     }
@@ -217,7 +230,27 @@ static uint32_t line_of(const struct reading *r, const char *section_z, const ch
     return key == PP_CONFIG_NO_KEY ? 0 : r->line_of[key];
 }
 
-/* The line of the key that the words begin with: "[section] key: ...". */
+/* Of `[listener NAME]` and `[user NAME]`: where it began. 0: no such section. */
+static uint32_t line_of_section(const struct reading *r, struct pp_text section)
+{
+    struct pp_text name = section;
+    struct pp_text word = pp_text_cut(&name, ' ');
+
+    for (uint32_t i = 0; i < r->config->listener_count; i++) {
+        if (pp_text_equal(word, pp_text_z("listener")) &&
+            pp_text_equal(name, pp_text_z(r->config->listeners[i].name)))
+            return r->listener_line[i];
+    }
+    for (uint32_t i = 0; i < r->config->user_count; i++) {
+        if (pp_text_equal(word, pp_text_z("user")) &&
+            pp_text_equal(name, pp_text_z(r->config->users[i].name)))
+            return r->user_line[i];
+    }
+    return 0;
+}
+
+/* The line of the key that the words begin with, "[section] key: ..."; of a section with a name,
+ * of its heading. */
 static uint32_t line_of_words(const struct reading *r, const char *words_z)
 {
     struct pp_text rest = pp_text_z(words_z);
@@ -225,8 +258,9 @@ static uint32_t line_of_words(const struct reading *r, const char *words_z)
         return 0;
     struct pp_text section = pp_text_cut(&rest, ']');
     struct pp_text name = pp_text_trim(pp_text_cut(&rest, ':'));
-    uint32_t key = pp_config_key_find(pp_text_n(section.p + 1, section.len - 1), name);
-    return key == PP_CONFIG_NO_KEY ? 0 : r->line_of[key];
+    section = pp_text_n(section.p + 1, section.len - 1);
+    uint32_t key = pp_config_key_find(section, name);
+    return key == PP_CONFIG_NO_KEY ? line_of_section(r, section) : r->line_of[key];
 }
 
 /* ---- other files that it names ---- */
