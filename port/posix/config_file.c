@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ini.h>
-#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,13 +17,13 @@
 #include <unistd.h>
 
 #include "config_keys.h"
+#include "privileges.h"
 
 #define LINE_CAP       (INI_MAX_LINE - 1) /* of a line with its LF, as inih reads */
 #define SECTION_CAP    49                 /* inih keeps no more of a section's name */
 #define KEYS_MAX       (PP_CONFIG_GIVEN_WORDS * 32)
 #define WORDS_CAP      (PP_PATH_CAP + 800)
 #define PASSWORD_NEEDS "chmod 600, owner root or the reader"
-#define ENTRY_CAP      16384 /* of the machine's table of users */
 
 struct reading {
     const char *path_z;
@@ -265,28 +264,23 @@ static uint32_t line_of_words(const struct reading *r, const char *words_z)
 
 /* ---- other files that it names ---- */
 
-/* root who will become this user can trust a file to him: he is to read it again at SIGHUP. */
-static bool is_daemon_user(uid_t uid, const char *user_z)
+const char *pp_config_file_why_not_secret(int fd, const struct pp_config *config, bool may_own)
 {
-    char texts[ENTRY_CAP];
-    struct passwd found, *entry = NULL;
-
-    return geteuid() == 0 && user_z[0] != '\0' &&
-           getpwnam_r(user_z, &found, texts, sizeof texts, &entry) == 0 && entry != NULL &&
-           entry->pw_uid == uid;
-}
-
-const char *pp_config_file_why_not_secret(int fd, const char *user_z)
-{
+    struct pp_privileges daemon;
     struct stat st;
+    char words[PP_NAME_CAP + 200];
 
     if (fstat(fd, &st) != 0)
         return strerror(errno);
     if (!S_ISREG(st.st_mode))
         return "it is no regular file";
-    if (st.st_uid != 0 && st.st_uid != geteuid() && !is_daemon_user(st.st_uid, user_z))
+    bool known = config->daemon.user[0] != '\0' &&
+                 pp_privileges_find(config, &daemon, words, sizeof words) == PP_OK;
+    bool trusted = known && daemon.drops && may_own && st.st_uid == daemon.uid;
+    if (st.st_uid != 0 && st.st_uid != geteuid() && !trusted)
         return "it belongs to another user (" PASSWORD_NEEDS ")";
-    if ((st.st_mode & 077) != 0)
+    bool shared = known && st.st_uid == 0 && st.st_gid == daemon.gid;
+    if ((st.st_mode & (shared ? 037 : 077)) != 0)
         return "group or others may use it (" PASSWORD_NEEDS ")";
     return NULL;
 }
@@ -330,7 +324,7 @@ static void take_password_file(struct reading *r)
         problem(r, line, "[smarthost] password_file: %s: %s", host->password_file, strerror(errno));
         return;
     }
-    const char *why_z = pp_config_file_why_not_secret(fd, r->config->daemon.user);
+    const char *why_z = pp_config_file_why_not_secret(fd, r->config, true);
     ssize_t len = why_z ? -1 : read_password(r, line, fd, text, sizeof text);
     if (why_z)
         problem(r, line, "[smarthost] password_file: %s: %s", host->password_file, why_z);
@@ -415,7 +409,7 @@ static enum pp_err parse(struct reading *r, const char *path_z, struct pp_config
     if (r->io_failed)
         problem(r, 0, "reading failed");
     if (line_of(r, "smarthost", "password") != 0 || has_verifier(config)) {
-        const char *why_z = pp_config_file_why_not_secret(r->fd, "");
+        const char *why_z = pp_config_file_why_not_secret(r->fd, config, false);
         if (why_z)
             problem(r, 0, "there is a password in it, and %s", why_z);
     }

@@ -34,7 +34,12 @@ PP_MUST_USE enum pp_err pp_config_file_load_client(const char *path_z, struct pp
  */
 void pp_config_file_defaults(struct pp_config *config);
 
-/* NULL, or why others may have read what is in the file. `user_z` may own it too; "" is nobody. */
-const char *pp_config_file_why_not_secret(int fd, const char *user_z);
+/*
+ * NULL, or why others may have read what is in the file. It is to belong to root or to who reads
+ * it, mode 600. The daemon has to read it again at SIGHUP, as the user that it became: so where
+ * root owns it, the daemon's group (the one of [daemon] user, or [daemon] group) may read it, mode
+ * 640; and with `may_own` that user may own it.
+ */
+const char *pp_config_file_why_not_secret(int fd, const struct pp_config *config, bool may_own);
 
 #endif

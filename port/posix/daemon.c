@@ -99,6 +99,7 @@ static void reread(struct pp_daemon *d)
         log_words(d, PP_LOG_ERROR, "config_kept", "words",
                   "the configuration from before stays in force");
         pp_config_wipe(&d->candidate);
+        reread_identity(d);
         return;
     }
     keep_fixed(d, config);

@@ -47,17 +47,18 @@ static enum pp_err read_all(int fd, char *out, size_t *len)
     return PP_OK;
 }
 
-/* `user_z` NULL: anybody may read it. */
-static enum pp_err read_one(const char *key_z, const char *path_z, const char *user_z, char *out,
-                            size_t *len, struct timespec *changed, char *words, size_t cap)
+/* `owners` NULL: anybody may read it. */
+static enum pp_err read_one(const char *key_z, const char *path_z, const struct pp_config *owners,
+                            char *out, size_t *len, struct timespec *changed, char *words,
+                            size_t cap)
 {
     struct stat st;
     int fd = open(path_z, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     enum pp_err err = fd < 0 ? open_error() : PP_OK;
     const char *why_z = fd < 0 ? strerror(errno) : NULL;
 
-    if (err == PP_OK && user_z != NULL) {
-        why_z = pp_config_file_why_not_secret(fd, user_z);
+    if (err == PP_OK && owners != NULL) {
+        why_z = pp_config_file_why_not_secret(fd, owners, true);
         err = why_z != NULL ? PP_ERR_DENIED : PP_OK;
     }
     if (err == PP_OK && (err = read_all(fd, out, len)) != PP_OK)
@@ -81,8 +82,8 @@ enum pp_err pp_identity_file_read(struct pp_identity_file *f, const struct pp_co
     enum pp_err err = read_one("certificate", config->server.certificate_file, NULL, f->cert,
                                &f->cert_len, &f->changed[0], words, cap);
     return err != PP_OK ? err
-                        : read_one("key", config->server.key_file, config->daemon.user, f->key,
-                                   &f->key_len, &f->changed[1], words, cap);
+                        : read_one("key", config->server.key_file, config, f->key, &f->key_len,
+                                   &f->changed[1], words, cap);
 }
 
 enum pp_err pp_identity_file_apply(struct pp_identity_file *f, char *words, size_t cap)

@@ -456,6 +456,42 @@ class Privileges(Case):
         self.assertEqual(done.returncode, 78)
         self.assertIn(b"another user", done.stderr)
 
+    def test_a_file_with_a_password_that_the_daemons_group_can_read(self):
+        if os.geteuid() != 0:
+            self.check_refusal()
+            return
+        host = self.smarthost()
+        relay = self.relay(host, start=False)
+        relay.conf["daemon"]["user"] = "nobody"
+        os.chmod(relay.directory, 0o755)
+        relay.conf["queue"]["path"] = relay.path("store/queue")
+        os.mkdir(relay.path("store"))
+        os.chown(relay.path("store"), NOBODY.pw_uid, NOBODY.pw_gid)
+        relay.start()
+        path = relay.path("pinpost.conf")
+        os.chown(path, 0, NOBODY.pw_gid)
+        os.chmod(path, 0o640)
+        relay.hup()
+        relay.wait("config_reread")
+        for owner, group, mode, words in ((0, 0, 0o640, b"group or others"),
+                                          (0, NOBODY.pw_gid, 0o660, b"group or others"),
+                                          (0, NOBODY.pw_gid, 0o644, b"group or others"),
+                                          (NOBODY.pw_uid, NOBODY.pw_gid, 0o600, b"another user"),
+                                          (4711, NOBODY.pw_gid, 0o640, b"another user")):
+            os.chown(path, owner, group)
+            os.chmod(path, mode)
+            done = relay.run("check")
+            self.assertEqual(done.returncode, 78, oct(mode))
+            self.assertIn(words, done.stderr)
+        os.chown(path, 0, NOBODY.pw_gid)
+        os.chmod(path, 0o640)
+        self.assertEqual(relay.run("check").returncode, 0)
+        relay.conf["daemon"]["user"] = None
+        relay.write()
+        os.chown(path, 0, NOBODY.pw_gid)
+        os.chmod(path, 0o640)
+        self.assertEqual(relay.run("check").returncode, 78)
+
     def check_refusal(self):
         relay = self.relay(self.smarthost(), start=False)
         relay.conf["daemon"]["user"] = "root"

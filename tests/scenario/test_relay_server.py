@@ -524,6 +524,23 @@ class Promises(Listening):
         self.runner.wait("certificate_kept")
         self.assertNotEqual(before, shown())
 
+    def test_a_renewed_certificate_beside_a_broken_configuration(self):
+        fresh = certs.maker.self_signed(NAME, tag="renewed")
+        self.conf["server"]["certificate"] = self.runner.write_file("server.pem",
+                                                                    self.certificate.pem())
+        self.runner.start()
+        self.runner.write(self.runner.text() + "[queue]\nnonsense = 1\n")
+        with open(fresh.key, encoding="ascii") as source, \
+                open(self.conf["server"]["key"], "w", encoding="ascii") as target:
+            target.write(source.read())
+        self.runner.write_file("server.pem", fresh.pem())
+        mark = self.runner.mark()
+        self.runner.hup()
+        self.runner.wait("config_kept", since=mark)
+        self.runner.wait("certificate_read", since=mark, seconds=5)
+        client = self.client(self.submissions).tls()
+        self.assertEqual(client.socket.getpeercert(True), ssl.PEM_cert_to_DER_cert(fresh.pem()))
+
     def test_an_open_relay_is_refused(self):
         for networks in ("0.0.0.0/0", "::/0", "0.0.0.0/1, 128.0.0.0/1", "8.0.0.0/8", "2000::/3"):
             self.conf["listener lan"].update(networks=[networks], auth="off")
