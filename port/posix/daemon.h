@@ -28,7 +28,7 @@ struct pp_daemon {
     struct pp_tcp_listeners tcp;
     struct pp_identity_file identity;
     struct pp_dovecot dovecot; /* with [server] auth_socket */
-    struct pp_relay *relay; /* NULL until it runs */
+    struct pp_relay *relay;    /* NULL until it runs */
     struct pp_log log;
     struct pp_control control;
     struct pp_drop_take drop;

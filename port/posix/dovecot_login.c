@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
-#include "wire/dns.h"
+#include "base/ip.h"
 
 #define RETRY_MS     1000
 #define READS_A_TURN 8
@@ -232,7 +232,10 @@ static int login_begin(void *ctx, const char *mechanism_z, const struct pp_peer 
         (response_z != NULL && strpbrk(response_z, "\t\n") != NULL))
         return PP_IO_FAILED;
     pp_writer_init(&w, address, sizeof address - 1);
-    pp_put_address(&w, &peer->address, false);
+    if (peer->address.family == 4)
+        pp_put_ipv4(&w, peer->address.ip);
+    else if (peer->address.family == 6)
+        pp_put_ipv6(&w, peer->address.ip);
     address[w.len] = '\0';
     d->next_id += d->next_id == UINT32_MAX ? 2 : 1;
     bool empty = response_z != NULL && strcmp(response_z, "=") == 0;
