@@ -170,6 +170,13 @@ static enum pp_sasl_step hear_user(struct pp_sasl_server *s, const struct respon
     return PP_SASL_CHALLENGE;
 }
 
+/* To HMAC a password with a NUL behind it is the same as without. */
+static enum pp_sasl_step hear_password(struct pp_sasl_server *s, const struct response *r)
+{
+    return memchr(r->text, '\0', r->len) != NULL ? PP_SASL_MALFORMED
+                                                 : check_password(s, pp_text_n(r->text, r->len));
+}
+
 /* ---- SCRAM ---- */
 
 /* The value of `a=` at the start of *rest, up to the next comma. */
@@ -365,7 +372,7 @@ static enum pp_sasl_step hear(struct pp_sasl_server *s, const struct response *r
     case AWAIT_USER:
         return hear_user(s, r, challenge);
     case AWAIT_PASSWORD:
-        return check_password(s, pp_text_n(r->text, r->len));
+        return hear_password(s, r);
     case AWAIT_FIRST:
         return hear_first(s, r, challenge);
     case AWAIT_FINAL:
