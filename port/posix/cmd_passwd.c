@@ -4,6 +4,7 @@
  * Job:      ask for a password twice, or read a line, and print the section of a user.
  * Not here: what a verifier is (config.h, intake/sasl_server.h).
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,23 +23,39 @@ static const char usage[] =
     "\n"
     "The password is asked for twice, or read as one line from standard input.\n";
 
-/* 0: without its line end in `out`. */
+/* Signals that would leave the terminal without echo wait until it has it again. */
+static void hold_signals(sigset_t *before)
+{
+    static const int held[] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP};
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    for (size_t i = 0; i < sizeof held / sizeof held[0]; i++)
+        (void)sigaddset(&set, held[i]);
+    (void)sigprocmask(SIG_BLOCK, &set, before);
+}
+
+/* 0: without its line end in `out`; -1: none, or longer than there is room. */
 static int read_line(const char *prompt_z, char *out, int cap)
 {
-    bool terminal = isatty(STDIN_FILENO);
     struct termios before, quiet;
+    sigset_t signals;
+    bool terminal = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &before) == 0;
 
-    if (terminal && tcgetattr(STDIN_FILENO, &before) == 0) {
+    if (terminal) {
         quiet = before;
         quiet.c_lflag &= ~(tcflag_t)ECHO;
         (void)fputs(prompt_z, stderr);
+        hold_signals(&signals);
         (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
     }
     bool good = fgets(out, cap, stdin) != NULL;
     if (terminal) {
         (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
         (void)fputs("\n", stderr);
+        (void)sigprocmask(SIG_SETMASK, &signals, NULL);
     }
+    good = good && (strlen(out) < (size_t)cap - 1 || out[cap - 2] == '\n');
     out[good ? strcspn(out, "\r\n") : 0] = '\0';
     return good ? 0 : -1;
 }
@@ -49,7 +66,8 @@ static int ask(const struct pp_cmd_context *context, char *password, int cap)
     int status = EX_OK;
 
     if (read_line("password: ", password, cap) != 0 || password[0] == '\0') {
-        pp_cmd_say(context, "passwd: no password was given");
+        pp_cmd_say(context, "passwd: no password was given, or one of more than %d octets",
+                   cap - 2);
         return EX_DATAERR;
     }
     if (isatty(STDIN_FILENO) &&
@@ -86,7 +104,7 @@ static int print(const struct pp_cmd_context *context, const char *user_z, const
 
 int pp_cmd_passwd(struct pp_cmd_context *context, int argc, char **argv)
 {
-    char password[PP_SECRET_CAP];
+    char password[PP_SECRET_CAP] = "";
     unsigned long iterations = 4096;
     const char *user_z = NULL;
 

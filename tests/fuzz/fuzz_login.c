@@ -96,8 +96,10 @@ static size_t put_proof(const struct world *w, struct pp_text password, char *ou
                          &salt_len) != PP_OK) {
         return 0;
     }
-    /* What the client said first begins with "n,," or "y,,". */
-    struct pp_text bare = pp_text_n(w->sent[0] + 3, w->sent_len[0] - 3);
+    /* Behind "n,," or "y,,", perhaps with an identity to act as between the commas. */
+    struct pp_text bare = pp_text_n(w->sent[0], w->sent_len[0]);
+    (void)pp_text_cut(&bare, ',');
+    (void)pp_text_cut(&bare, ',');
     struct pp_writer m, o;
     pp_writer_init(&m, message, sizeof message);
     pp_put_text(&m, bare);
@@ -105,9 +107,7 @@ static size_t put_proof(const struct world *w, struct pp_text password, char *ou
     pp_put_text(&m, server);
     pp_put_z(&m, ",");
     size_t final_at = m.len;
-    pp_put_z(&m, "c=");
-    pp_base64_put(&m, w->sent[0], 3);
-    pp_put_z(&m, ",");
+    pp_put_z(&m, w->sent[0][0] == 'y' ? "c=eSws," : "c=biws,");
     pp_put_text(&m, nonce);
     demand(!m.overflow);
     demand(pp_pbkdf2_sha256(password.p, password.len, salt, salt_len, 1, salted) == PP_OK &&
