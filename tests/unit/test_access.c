@@ -154,6 +154,24 @@ static void test_table(void **state)
     assert_int_equal(access_.connections, 0);
 }
 
+/* Who does not get in pushes nobody out. */
+static void test_full(void **state)
+{
+    (void)state;
+    static struct pp_access_client before[PP_ACCESS_CLIENTS];
+    uint32_t client = PP_ACCESS_NONE;
+
+    for (uint32_t i = 0; i < PP_ACCESS_CLIENTS; i++) {
+        struct pp_address a = {.family = 4, .ip = {20, 0, (uint8_t)(i >> 8), (uint8_t)i}};
+        pp_access_leave(&access_, client, i);
+        assert_int_equal(pp_access_enter(&access_, &a, i, &client), PP_OK);
+    }
+    config.server.connections = 1;
+    memcpy(before, access_.clients, sizeof(before));
+    assert_int_equal(enter("9.9.9.9", 5000, &client), PP_ERR_DRY);
+    assert_memory_equal(before, access_.clients, sizeof(before));
+}
+
 static void test_lockout(void **state)
 {
     (void)state;
@@ -246,6 +264,7 @@ int main(void)
         cmocka_unit_test_setup(test_networks, fresh),
         cmocka_unit_test_setup(test_connections, fresh),
         cmocka_unit_test_setup(test_table, fresh),
+        cmocka_unit_test_setup(test_full, fresh),
         cmocka_unit_test_setup(test_lockout, fresh),
         cmocka_unit_test_setup(test_senders, fresh),
         cmocka_unit_test_setup(test_quota, fresh),

@@ -135,6 +135,10 @@ static void test_login(void **state)
     assert_int_equal(answer(encode_z("pencil")), PP_SASL_REFUSED);
     assert_int_equal(begin(PP_SASL_LOGIN, encode_z("user")), PP_SASL_CHALLENGE);
     assert_int_equal(answer(encode_z("")), PP_SASL_REFUSED);
+    assert_int_equal(begin(PP_SASL_LOGIN, encode_z("user")), PP_SASL_CHALLENGE);
+    assert_int_equal(answer(encode("pencil\0", 7)), PP_SASL_MALFORMED);
+    assert_int_equal(begin(PP_SASL_LOGIN, NONE), PP_SASL_CHALLENGE);
+    assert_int_equal(answer(pp_text_z("=")), PP_SASL_MALFORMED);
 }
 
 /* ---- SCRAM ---- */
@@ -247,7 +251,8 @@ static void test_scram(void **state)
     }
 }
 
-/* Asked again, an unknown name has the same salt, as a known one does. */
+/* Asked again, an unknown name has the same salt, as a known one does; not by the generator, which
+ * starts anew with the relay, but by what is secret in the configuration. */
 static void test_unknown_users_look_known(void **state)
 {
     (void)state;
@@ -261,6 +266,11 @@ static void test_unknown_users_look_known(void **state)
     assert_string_equal(strstr(first, ",s="), strstr(second, ",s="));
     assert_string_not_equal(first, second);
     assert_int_equal(begin(PP_SASL_SCRAM_SHA_256, encode_z("n,,n=nobodz,r=fyko+d2lbbFgONRv9")),
+                     PP_SASL_CHALLENGE);
+    (void)decoded(second, sizeof(second));
+    assert_string_not_equal(strstr(first, ",s="), strstr(second, ",s="));
+    config.users[1].password.server_key[31] ^= 1;
+    assert_int_equal(begin(PP_SASL_SCRAM_SHA_256, encode_z("n,,n=nobody,r=fyko+d2lbbFgONRv9")),
                      PP_SASL_CHALLENGE);
     (void)decoded(second, sizeof(second));
     assert_string_not_equal(strstr(first, ",s="), strstr(second, ",s="));
