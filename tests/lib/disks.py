@@ -3,8 +3,13 @@
 Job:      a block device over a file, a file system of few bytes; both need root, and say so.
 Not here: what is kept on them (the tests).
 """
+import fcntl
 import os
+import stat
 import subprocess
+
+LOOP_CONTROL = "/dev/loop-control"
+LOOP_CTL_GET_FREE = 0x4C82
 
 
 class Disks:
@@ -16,8 +21,20 @@ class Disks:
         self.assertEqual(done.returncode, 0, f"{' '.join(command)}: {done.stderr}")
         return done.stdout.strip()
 
+    def make_loop_nodes(self):
+        """A bare /dev has none: the kernel's next free loop device gets its name."""
+        self.assertEqual(os.geteuid(), 0, "loop devices need root: run this test as root")
+        if not os.path.exists(LOOP_CONTROL):
+            os.mknod(LOOP_CONTROL, stat.S_IFCHR | 0o660, os.makedev(10, 237))
+        control = os.open(LOOP_CONTROL, os.O_RDWR)
+        number = fcntl.ioctl(control, LOOP_CTL_GET_FREE)
+        os.close(control)
+        if not os.path.exists(f"/dev/loop{number}"):
+            os.mknod(f"/dev/loop{number}", stat.S_IFBLK | 0o660, os.makedev(7, number))
+
     def loop(self, path, sector=512):
         """A loop device over a file; its page cache is its own."""
+        self.make_loop_nodes()
         device = self.run_as_root("losetup", "--find", "--show", "--sector-size", str(sector), path)
         # A name that was given back may be another test's by now.
         self.attached = getattr(self, "attached", set()) | {device}
