@@ -32,6 +32,11 @@
 #ifndef PP_STORE_CHUNK_BYTES
 #define PP_STORE_CHUNK_BYTES 4096
 #endif
+/* Bytes read at once where the records of a message are asked for one by one; 0, or 64 to 65536;
+ * one buffer of this size. */
+#ifndef PP_STORE_AHEAD_BYTES
+#define PP_STORE_AHEAD_BYTES 4096
+#endif
 /* Largest value of the small key-value (a kept session, a token, provisioned configuration), where
  * a half has room for it. 64 to 2048; one buffer of this size and PP_STORE_UNIT_MAX. */
 #ifndef PP_KV_VALUE_MAX

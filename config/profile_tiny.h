@@ -13,6 +13,7 @@
 #define PP_STORE_UNIT_MAX        256
 #define PP_STORE_STAGE_BYTES     1024
 #define PP_STORE_CHUNK_BYTES     512
+#define PP_STORE_AHEAD_BYTES     0
 #define PP_KV_VALUE_MAX          512
 #define PP_STORE_SUMMARY_RECORDS 128
 #define PP_STORE_RETIRED_MAX     8

@@ -38,20 +38,29 @@ static enum pp_err append(struct pp_queue *q, struct pp_queue_writer *w, uint8_t
     return PP_OK;
 }
 
-/* Write what was gathered, in two records where the first fills a block. */
-static enum pp_err flush(struct pp_queue *q, struct pp_queue_writer *w)
+/* In two records where the first fills a block. */
+static enum pp_err append_all(struct pp_queue *q, struct pp_queue_writer *w, uint8_t type,
+                              const uint8_t *bytes, uint32_t len)
 {
-    uint16_t done = 0;
-    uint16_t len = w->chunk_len;
-    w->chunk_len = 0;
+    uint32_t done = 0;
     while (done < len) {
-        uint16_t piece = pp_queue_piece(q, (uint32_t)len - done);
-        enum pp_err err = append(q, w, w->chunk_type, w->chunk + done, piece);
+        uint16_t piece = pp_queue_piece(q, len - done);
+        enum pp_err err = append(q, w, type, bytes + done, piece);
         if (err != PP_OK)
             return err;
-        done = (uint16_t)(done + piece);
+        done += piece;
     }
     return PP_OK;
+}
+
+/* Write what was gathered. */
+static enum pp_err flush(struct pp_queue *q, struct pp_queue_writer *w)
+{
+    uint16_t head = w->head_len;
+    uint16_t rest = (uint16_t)(w->chunk_len - head);
+    w->chunk_len = w->head_len = 0;
+    enum pp_err err = append_all(q, w, PP_RECORD_META, w->chunk, head);
+    return err == PP_OK ? append_all(q, w, w->chunk_type, w->chunk + head, rest) : err;
 }
 
 /* Gather bytes of a stream into whole records. */
@@ -59,7 +68,13 @@ static enum pp_err gather(struct pp_queue *q, struct pp_queue_writer *w, uint8_t
                           const void *bytes, size_t len)
 {
     const uint8_t *from = bytes;
-    enum pp_err err = w->chunk_type != type ? flush(q, w) : PP_OK;
+    enum pp_err err = PP_OK;
+    /* The envelope waits for the content: written at once, a message lies in one piece among the
+     * others that come in, and a reader need not pass over those. */
+    if (w->chunk_type == PP_RECORD_META && type == PP_RECORD_RCPT)
+        w->head_len = w->chunk_len;
+    else if (w->chunk_type != type)
+        err = flush(q, w);
     w->chunk_type = type;
     while (err == PP_OK && len > 0) {
         uint32_t max = pp_ring_payload_max(&q->ring);
@@ -165,7 +180,7 @@ static void init_writer(struct pp_queue_writer *w, const struct pp_envelope *e, 
     w->kind = (uint8_t)e->kind;
     w->accepted_s = wall_s > 0 && wall_s <= UINT32_MAX ? (uint32_t)wall_s : 0;
     w->stored_bytes = 0;
-    w->chunk_len = 0;
+    w->chunk_len = w->head_len = 0;
     w->chunk_type = PP_RECORD_META;
 }
 

@@ -95,6 +95,7 @@ struct pp_queue_writer {
     uint32_t accepted_s;   /* wall clock at open, 0 unknown */
     uint32_t stored_bytes; /* of its records in flash so far */
     uint16_t chunk_len;
+    uint16_t head_len;  /* of these, META in front of the first RCPT */
     uint8_t chunk_type; /* META, RCPT or DATA being gathered; 0 none */
     uint8_t chunk[PP_STORE_CHUNK_BYTES];
 };

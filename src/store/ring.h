@@ -83,6 +83,13 @@ struct pp_ring_summary {
     uint16_t offsets[PP_STORE_SUMMARY_RECORDS];
 };
 
+/* Bytes read ahead: records of a message are asked for one by one, and mostly lie together. */
+struct pp_ring_ahead {
+    uint64_t address;
+    uint32_t len; /* 0: none */
+    uint8_t bytes[PP_STORE_AHEAD_BYTES > 0 ? PP_STORE_AHEAD_BYTES : 1];
+};
+
 struct pp_ring {
     const struct pp_flash *flash;
     uint32_t oldest_lap;   /* first block that holds records */
@@ -118,6 +125,7 @@ struct pp_ring {
     struct pp_ring_continued continued[PP_STORE_CONTINUED_MAX]; /* the later one counts */
     struct pp_ring_summary summary;
     struct pp_ring_report report;
+    struct pp_ring_ahead ahead;
     uint8_t stage[PP_STORE_STAGE_BYTES];
 };
 

@@ -144,6 +144,8 @@ enum pp_err pp_ring_take_block(struct pp_ring *ring, uint32_t *lap)
         if (pp_ring_is_retired(ring, number))
             continue;
         uint32_t erases = erases_of(ring, *lap) + 1;
+        pp_ring_forget_ahead(ring, (uint64_t)number * ring->flash->block_bytes,
+                             ring->flash->block_bytes);
         if (ring->flash->erase(ring->flash->ctx, number) >= 0) {
             ring->erases = erases;
             ring->report.blocks_erased++;

@@ -28,8 +28,10 @@ uint32_t pp_ring_resolve(const struct pp_ring *ring, struct pp_place place, uint
 /* Of a place that is programmed, or will be. */
 uint64_t pp_ring_address(const struct pp_ring *ring, struct pp_place place);
 /* Bytes of a block, those still staged too. PP_ERR_FLASH. */
-PP_MUST_USE enum pp_err pp_ring_bytes(const struct pp_ring *ring, struct pp_place place, void *out,
+PP_MUST_USE enum pp_err pp_ring_bytes(struct pp_ring *ring, struct pp_place place, void *out,
                                       uint32_t len);
+/* These bytes of the medium change: what was read of them is no longer true. */
+void pp_ring_forget_ahead(struct pp_ring *ring, uint64_t address, uint64_t len);
 /* The header of the block that holds `lap` on the medium; false when it is not sound or is another
  * lap's. */
 bool pp_ring_header_of(const struct pp_ring *ring, uint32_t lap, struct pp_ring_block *block);

@@ -40,16 +40,43 @@ uint64_t pp_ring_address(const struct pp_ring *ring, struct pp_place place)
     return block * ring->flash->block_bytes + place.offset;
 }
 
+void pp_ring_forget_ahead(struct pp_ring *ring, uint64_t address, uint64_t len)
+{
+    if (address < ring->ahead.address + ring->ahead.len && ring->ahead.address < address + len)
+        ring->ahead.len = 0;
+}
+
+/* Read `len` bytes, and ahead of them up to `most`. */
+static bool read_ahead(struct pp_ring *ring, uint64_t address, uint8_t *out, uint32_t len,
+                       uint32_t most)
+{
+    struct pp_ring_ahead *a = &ring->ahead;
+    const struct pp_flash *flash = ring->flash;
+    if (address < a->address || address + len > a->address + a->len) {
+        uint32_t want = most < PP_STORE_AHEAD_BYTES ? most : PP_STORE_AHEAD_BYTES;
+        a->len = 0;
+        /* What cannot be read may lie behind what was asked for. */
+        if (want < len || flash->read(flash->ctx, address, a->bytes, want) < 0)
+            return flash->read(flash->ctx, address, out, len) >= 0;
+        a->address = address;
+        a->len = want;
+    }
+    memcpy(out, a->bytes + (address - a->address), len);
+    return true;
+}
+
 /* Bytes that have left the stage; they may lie in several blocks. */
-static enum pp_err flash_bytes(const struct pp_ring *ring, struct pp_place place, uint8_t *out,
+static enum pp_err flash_bytes(struct pp_ring *ring, struct pp_place place, uint8_t *out,
                                uint32_t len)
 {
     while (len > 0) {
         uint32_t until;
         uint64_t block = pp_ring_block_of(ring, pp_ring_resolve(ring, place, &until));
+        if (place.lap == ring->head_lap && ring->stage_offset < until)
+            until = ring->stage_offset;
         uint32_t take = until - place.offset < len ? until - place.offset : len;
         uint64_t address = block * ring->flash->block_bytes + place.offset;
-        if (ring->flash->read(ring->flash->ctx, address, out, take) < 0)
+        if (!read_ahead(ring, address, out, take, until - place.offset))
             return PP_ERR_FLASH;
         out += take;
         place.offset += take;
@@ -58,8 +85,7 @@ static enum pp_err flash_bytes(const struct pp_ring *ring, struct pp_place place
     return PP_OK;
 }
 
-enum pp_err pp_ring_bytes(const struct pp_ring *ring, struct pp_place place, void *out,
-                          uint32_t len)
+enum pp_err pp_ring_bytes(struct pp_ring *ring, struct pp_place place, void *out, uint32_t len)
 {
     uint8_t *to = out;
     uint32_t in_flash = len;

@@ -30,8 +30,8 @@ enum pp_err pp_ring_fail(struct pp_ring *ring)
 
 /* Bytes from `at` on as they are in the block that continues the head: its own header, and what
  * the head had from `from` on. */
-static void carried_bytes(const struct pp_ring *ring, const uint8_t *header, uint32_t from,
-                          uint32_t at, uint8_t *out, uint32_t len)
+static void carried_bytes(struct pp_ring *ring, const uint8_t *header, uint32_t from, uint32_t at,
+                          uint8_t *out, uint32_t len)
 {
     struct pp_place place = {ring->head_lap, at};
     /* What cannot be read back is left out: its record is found damaged. */
@@ -62,6 +62,7 @@ static int carry(struct pp_ring *ring, uint32_t lap, const uint8_t *header, uint
         if (at >= PP_RING_BLOCK_HEADER_BYTES && at + len <= from)
             continue;
         carried_bytes(ring, header, from, at, bytes, len);
+        pp_ring_forget_ahead(ring, start + at, len);
         int done = flash->program(flash->ctx, start + at, bytes, len);
         if (done < 0)
             return done;
@@ -115,8 +116,9 @@ static enum pp_err program_units(struct pp_ring *ring, uint32_t len)
         struct pp_place place = {ring->head_lap, ring->stage_offset + done};
         uint32_t in_page = flash->page_bytes - place.offset % flash->page_bytes;
         uint32_t take = len - done < in_page ? len - done : in_page;
-        if (flash->program(flash->ctx, pp_ring_address(ring, place), ring->stage + done, take) >=
-            0) {
+        uint64_t address = pp_ring_address(ring, place);
+        pp_ring_forget_ahead(ring, address, take);
+        if (flash->program(flash->ctx, address, ring->stage + done, take) >= 0) {
             ring->report.bytes_programmed += take;
             done += take;
             continue;
