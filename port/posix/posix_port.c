@@ -229,24 +229,33 @@ static int stream_write(void *ctx, int handle, const void *bytes, size_t len)
     return n == 0 ? PP_IO_LATER : io_result(n);
 }
 
-static void stream_watch(void *ctx, int handle, bool wants_read, bool wants_write)
+static void set_watch(struct pp_posix_port *p, int handle)
 {
-    struct pp_posix_port *p = ctx;
     struct pp_posix_socket *s = of(p, handle);
-    struct epoll_event event = {.events = (wants_read ? (uint32_t)(EPOLLIN | EPOLLRDHUP) : 0u) |
-                                          (wants_write ? (uint32_t)EPOLLOUT : 0u),
+    struct epoll_event event = {.events = s->wanted,
                                 .data.u64 = OF_STREAM | (uint64_t)(unsigned)handle};
 
-    if (event.events == s->watched) {
-        return;
-    }
-    if (event.events == 0) {
+    if (s->wanted == 0) {
         /* Out of the set altogether: EPOLLHUP would come unasked, again and again. */
         epoll_ctl(p->epoll_fd, EPOLL_CTL_DEL, s->fd, NULL);
     } else {
         epoll_ctl(p->epoll_fd, s->watched == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, s->fd, &event);
     }
-    s->watched = event.events;
+    s->watched = s->wanted;
+}
+
+/* To want less costs no system call until something comes that is not wanted (wait_until): mostly
+ * it is wanted again before that. */
+static void stream_watch(void *ctx, int handle, bool wants_read, bool wants_write)
+{
+    struct pp_posix_port *p = ctx;
+    struct pp_posix_socket *s = of(p, handle);
+
+    s->wanted = (wants_read ? (uint32_t)(EPOLLIN | EPOLLRDHUP) : 0u) |
+                (wants_write ? (uint32_t)EPOLLOUT : 0u);
+    if ((s->wanted & ~s->watched) != 0) {
+        set_watch(p, handle);
+    }
 }
 
 static void socket_close(void *ctx, int handle)
@@ -355,7 +364,12 @@ static void wait_until(void *ctx, uint64_t until_ms)
     int count = epoll_wait(p->epoll_fd, events, EVENTS_A_WAIT, timeout_ms);
     for (int i = 0; i < count; i++) {
         if ((events[i].data.u64 & OF_STREAM) != 0) {
-            of(p, (int)(events[i].data.u64 & INT32_MAX))->ready = true;
+            int handle = (int)(events[i].data.u64 & INT32_MAX);
+            struct pp_posix_socket *s = of(p, handle);
+            s->ready = true;
+            if (s->watched != s->wanted) {
+                set_watch(p, handle);
+            }
         }
     }
 }

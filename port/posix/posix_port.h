@@ -22,7 +22,8 @@
 
 struct pp_posix_socket {
     int fd;           /* -1: free */
-    uint32_t watched; /* epoll events asked for; 0: none */
+    uint32_t watched; /* events that epoll looks for; 0: none */
+    uint32_t wanted;  /* of these, what is asked for now */
     bool ready;       /* epoll told of it since a read came to the end of what there was */
     bool connected;
 };

@@ -312,6 +312,20 @@ static bool on_event(struct pp_delivery_session *s, pp_time_ms now_ms)
     }
 }
 
+/* Answer the client's events, and let it say what follows, before anything is sent: the end of one
+ * message and the envelope of the next make one flight. */
+static bool answer_events(struct pp_delivery_session *s, pp_time_ms now_ms)
+{
+    struct pp_link *link = &s->path.link;
+    bool moved = false;
+
+    for (int i = 0; i < SESSION_ROUNDS && on_event(s, now_ms); i++) {
+        pp_smtp_client_pump(&s->path.client, &link->in, &link->out, now_ms);
+        moved = true;
+    }
+    return moved;
+}
+
 bool pp_delivery_session_pump(struct pp_delivery_session *s, pp_time_ms now_ms)
 {
     bool more = false;
@@ -322,7 +336,7 @@ bool pp_delivery_session_pump(struct pp_delivery_session *s, pp_time_ms now_ms)
             finish(s, now_ms);
             return true;
         }
-        if (s->path.state == PP_PATH_TALKING && on_event(s, now_ms)) {
+        if (s->path.state == PP_PATH_TALKING && answer_events(s, now_ms)) {
             more = true;
         }
         if (!more) {

@@ -42,6 +42,26 @@ static int raw_read(void *ctx, uint8_t *out, size_t cap)
     return port->stream_read(port->ctx, l->stream, out, cap);
 }
 
+/* As raw_read(), for TLS, which asks for little at a time: one read gets some of it. */
+static int ahead_read(void *ctx, uint8_t *out, size_t cap)
+{
+    struct pp_link *l = ctx;
+    if (l->ahead_len == 0) {
+        if (cap >= sizeof l->ahead)
+            return raw_read(l, out, cap);
+        int n = raw_read(l, l->ahead, sizeof l->ahead);
+        if (n <= 0)
+            return n;
+        l->ahead_at = 0;
+        l->ahead_len = (uint16_t)n;
+    }
+    size_t take = cap < l->ahead_len ? cap : l->ahead_len;
+    memcpy(out, l->ahead + l->ahead_at, take);
+    l->ahead_at = (uint16_t)(l->ahead_at + take);
+    l->ahead_len = (uint16_t)(l->ahead_len - take);
+    return (int)take;
+}
+
 static int raw_write(void *ctx, const uint8_t *bytes, size_t len)
 {
     struct pp_link *l = ctx;
@@ -67,6 +87,7 @@ static void begin(struct pp_link *l, const struct pp_port *port, int stream,
     l->last_progress_ms = l->last_write_ms = port->now_ms(port->ctx);
     l->handshake_deadline_ms = PP_TIME_NEVER;
     l->handshake_timeout_ms = 0;
+    l->ahead_at = l->ahead_len = 0;
     pp_buf_init(&l->in, l->in_bytes, sizeof l->in_bytes);
     pp_buf_init(&l->out, l->out_bytes, sizeof l->out_bytes);
 }
@@ -165,7 +186,7 @@ static void fail_trust(struct pp_link *l, const char *words_z)
 /* The machine's last word in the clear is out: from here on there is TLS or nothing. */
 static void start_tls(struct pp_link *l, pp_time_ms now_ms)
 {
-    struct pp_tls_io io = {.ctx = l, .read = raw_read, .write = raw_write};
+    struct pp_tls_io io = {.ctx = l, .read = ahead_read, .write = raw_write};
     l->tls_at_once = false;
     if (pp_buf_len(&l->in) > 0) {
         fail_trust(l, l->accepted ? "bytes before TLS: the client, or someone in between, sent "
@@ -327,6 +348,12 @@ static bool pump_open(struct pp_link *l, pp_time_ms now_ms)
     return l->state == PP_LINK_OPEN && moved;
 }
 
+/* Bytes of which the stream will tell nothing more. */
+static bool has_read(const struct pp_link *l)
+{
+    return l->ahead_len > 0 || pp_tls_pending(l->tls);
+}
+
 bool pp_link_pump(struct pp_link *l, pp_time_ms now_ms)
 {
     bool more = true;
@@ -348,10 +375,9 @@ bool pp_link_pump(struct pp_link *l, pp_time_ms now_ms)
             return false;
         }
     }
-    if (l->state == PP_LINK_OPEN && l->encrypted && pp_tls_pending(l->tls) &&
-        pp_buf_room(&l->in) > 0)
+    if (l->state == PP_LINK_OPEN && l->encrypted && has_read(l) && pp_buf_room(&l->in) > 0)
         more = true;
-    if (l->state == PP_LINK_HANDSHAKE && pp_tls_pending(l->tls))
+    if (l->state == PP_LINK_HANDSHAKE && has_read(l))
         more = true;
     watch(l);
     return more && l->state != PP_LINK_CLOSED;

@@ -39,6 +39,9 @@ struct pp_machine {
     bool (*waits)(void *ctx);
 };
 
+/* Bytes read at once where TLS asks for a record's head and then for its few bytes. */
+#define PP_LINK_AHEAD_BYTES 256u
+
 enum pp_link_state {
     PP_LINK_IDLE,
     PP_LINK_CONNECTING,
@@ -66,7 +69,9 @@ struct pp_link {
     pp_time_ms last_write_ms;    /* when the transport last took bytes of ours */
     pp_time_ms handshake_deadline_ms;
     uint32_t handshake_timeout_ms;
+    uint16_t ahead_at, ahead_len; /* what was read from the stream and TLS has not taken yet */
     struct pp_buf in, out;
+    uint8_t ahead[PP_LINK_AHEAD_BYTES];
     uint8_t in_bytes[PP_LINK_IN_BYTES];
     uint8_t out_bytes[PP_LINK_OUT_BYTES];
 };

@@ -509,6 +509,7 @@ static void a_result_that_is_damaged_gives_way_to_the_one_before(void **state)
     for (uint16_t left = 2; left > 0; left--) {
         uint64_t block = pp_ring_block_of(&q.ring, entry->last_result.lap);
         m.flash.now[block * 4096 + entry->last_result.offset + 20] ^= 8;
+        q.ring.ahead.len = 0; /* it may have been read while it was sound */
         assert_int_equal(pp_queue_outcomes(&q, id, outcomes, 3), PP_OK);
         assert_int_equal(outcomes[0], left > 1 ? PP_OUTCOME_DELIVERED : PP_OUTCOME_OPEN);
         assert_int_equal(outcomes[1], PP_OUTCOME_OPEN);
