@@ -16,7 +16,15 @@ void pp_buf_init(struct pp_buf *buf, uint8_t *storage, size_t cap)
 {
     buf->data = storage;
     buf->cap = cap;
+    buf->used = 0;
     pp_buf_clear(buf);
+}
+
+static void grow(struct pp_buf *buf, size_t len)
+{
+    buf->tail += len;
+    if (buf->tail > buf->used)
+        buf->used = buf->tail;
 }
 
 void pp_buf_clear(struct pp_buf *buf)
@@ -55,7 +63,7 @@ uint8_t *pp_buf_reserve(struct pp_buf *buf, size_t *room)
 void pp_buf_commit(struct pp_buf *buf, size_t len)
 {
     assert(len <= buf->cap - buf->tail);
-    buf->tail += len;
+    grow(buf, len);
 }
 
 void pp_buf_consume(struct pp_buf *buf, size_t len)
@@ -76,12 +84,14 @@ bool pp_buf_put(struct pp_buf *buf, const void *bytes, size_t len)
     if (len > buf->cap - buf->tail)
         (void)pp_buf_reserve(buf, &room);
     memcpy(buf->data + buf->tail, bytes, len);
-    buf->tail += len;
+    grow(buf, len);
     return true;
 }
 
 void pp_buf_wipe(struct pp_buf *buf)
 {
-    pp_wipe(buf->data, buf->cap);
+    /* Memory that was never touched stays so: to a system with pages it costs nothing. */
+    pp_wipe(buf->data, buf->used);
+    buf->used = 0;
     pp_buf_clear(buf);
 }

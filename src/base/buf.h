@@ -17,6 +17,7 @@ struct pp_buf {
     size_t cap;
     size_t head; /* first byte not yet taken */
     size_t tail; /* one past the last byte */
+    size_t used; /* no byte was ever behind this one since it was wiped */
 };
 
 void pp_buf_init(struct pp_buf *buf, uint8_t *storage, size_t cap);

@@ -41,6 +41,43 @@ static void keeps_what_came_in(void **state)
     }
 }
 
+/* Two messages that come in at once, turn by turn: each lies in one piece, and is read in few. */
+static void a_message_lies_in_one_piece(void **state)
+{
+    (void)state;
+    struct model m;
+    struct pp_queue_writer *w[2];
+    struct pp_ticket tickets[2];
+    static struct pp_queue_reader r;
+    struct pp_envelope e = {.kind = PP_KIND_MESSAGE, .sender = pp_text_z("a@example.org")};
+    struct pp_text address;
+    static const uint8_t content[1500];
+    const uint8_t *bytes;
+    size_t len;
+    model_init(&m, &geometries[0]);
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(pp_queue_open(&q, &e, 0, 1000, &w[i]), PP_OK);
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(pp_queue_recipient(&q, w[i], pp_text_z("b@example.org")), PP_OK);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(pp_queue_write(&q, w[i], content, sizeof(content)), PP_OK);
+        assert_int_equal(pp_queue_seal(&q, w[i], 0, &tickets[i]), PP_OK);
+    }
+    model_sync(&m);
+    const struct pp_queue_entry *first = pp_queue_find(&q, tickets[0].id);
+    const struct pp_queue_entry *second = pp_queue_find(&q, tickets[1].id);
+    assert_true(first->commit.lap < second->first.lap ||
+                first->commit.offset < second->first.offset);
+    uint64_t reads = m.flash.reads;
+    assert_int_equal(pp_queue_reader_open(&q, tickets[0].id, &r, &e), PP_OK);
+    assert_int_equal(pp_queue_reader_recipient(&r, &address), PP_OK);
+    do
+        assert_int_equal(pp_queue_reader_content(&r, &bytes, &len), PP_OK);
+    while (len > 0);
+    assert_true(m.flash.reads - reads <= 3);
+    model_free(&m);
+}
+
 static void keeps_the_envelope(void **state)
 {
     (void)state;
@@ -563,6 +600,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keeps_what_came_in),
+        cmocka_unit_test(a_message_lies_in_one_piece),
         cmocka_unit_test(keeps_the_envelope),
         cmocka_unit_test(refuses_what_is_wrong),
         cmocka_unit_test(writers_are_a_pool),
