@@ -348,7 +348,7 @@ static bool has_writers(struct pp_queue *q)
 {
     bool found = false;
     bool evict = pp_ring_spare_blocks(&q->ring) <= pp_queue_blocks_kept(q);
-    for (unsigned i = 0; i < PP_QUEUE_WRITERS; i++) {
+    for (unsigned i = 0; i < q->writer_high_water; i++) {
         struct pp_queue_writer *w = &q->writers[i];
         if (!w->in_use || w->first.lap != q->clean.lap)
             continue;

@@ -29,8 +29,11 @@ static void init(struct pp_queue *q, const struct pp_queue_limits *limits)
     pp_queue_set_limits(q, limits);
     memset(q->group_bytes, 0, sizeof(q->group_bytes));
     memset(&q->clean, 0, sizeof(q->clean));
-    for (unsigned i = 0; i < PP_QUEUE_WRITERS; i++)
-        q->writers[i].in_use = false;
+    /* Each has pages of its own: what is not written to costs a system with pages nothing. */
+    for (unsigned i = 0; i < PP_QUEUE_WRITERS; i++) {
+        if (q->writers[i].in_use)
+            q->writers[i].in_use = false;
+    }
     q->entry_free = PP_TABLE_NONE;
     q->entry_count = 0;
     q->entry_high_water = 0;
