@@ -14,6 +14,7 @@
 #define ACCEPTS_A_TURN  64
 #define IDLE_MS         3000 /* who got nowhere for so long gives its place to a new client */
 #define CLEANING_ROUNDS 8
+#define LAZY_SYNC_MS    20    /* what was delivered is durable so much later at the most */
 #define EXPIRY_LOOKS    256   /* entries looked at in a turn */
 #define EXPIRY_EVERY_MS 60000 /* at the least; sooner where `expire` is short */
 
@@ -117,6 +118,7 @@ static void init_rooms(struct pp_relay *r)
     r->draining = r->store_failed = false;
     r->expiry_at_ms = 0;
     r->expiry_cursor = 0;
+    r->sync_at_ms = PP_TIME_NEVER;
 }
 
 enum pp_err pp_relay_start(const struct pp_port *port, const struct pp_config *config,
@@ -416,9 +418,28 @@ static void sync(struct pp_relay *r, pp_time_ms now_ms)
     schedule_fresh(r, now_ms);
 }
 
+/*
+ * A sender who waits is served at once. What was delivered waits a moment for company: power that
+ * goes within it costs a second copy, no mail, and on a disk each sync holds up everybody.
+ */
+static bool sync_is_due(struct pp_relay *r, pp_time_ms now_ms)
+{
+    if (!pp_queue_wants_sync(&r->queue)) {
+        r->sync_at_ms = PP_TIME_NEVER;
+        return false;
+    }
+    r->sync_at_ms = pp_time_min(r->sync_at_ms, pp_time_add(now_ms, LAZY_SYNC_MS));
+    if (!pp_queue_sync_is_urgent(&r->queue) && !r->draining && now_ms < r->sync_at_ms) {
+        (void)!pp_queue_program(&r->queue); /* a failure is met again at the sync */
+        return false;
+    }
+    r->sync_at_ms = PP_TIME_NEVER;
+    return true;
+}
+
 static pp_time_ms next_turn(const struct pp_relay *r)
 {
-    pp_time_ms at_ms = r->kept.look_at_ms;
+    pp_time_ms at_ms = pp_time_min(r->kept.look_at_ms, r->sync_at_ms);
 
     for (size_t i = 0; i < PP_INTAKE_SESSIONS; i++) {
         if (r->intake_used[i]) {
@@ -458,7 +479,7 @@ uint64_t pp_relay_turn(struct pp_relay *r)
     for (int i = 0; i < CLEANING_ROUNDS && pp_queue_clean(&r->queue); i++) {
     }
     pp_relay_turn_kept(r, now_ms);
-    if (pp_queue_wants_sync(&r->queue)) {
+    if (sync_is_due(r, now_ms)) {
         sync(r, now_ms);
         more = true;
     }

@@ -58,6 +58,7 @@ struct pp_relay {
     bool store_failed;       /* said so in the log */
     pp_time_ms expiry_at_ms; /* next look for expired messages */
     uint32_t expiry_cursor;
+    pp_time_ms sync_at_ms; /* of what nobody waits for; PP_TIME_NEVER: nothing */
 };
 
 /* ---- relay_kept.c ---- */

@@ -92,7 +92,13 @@ void pp_intake_init(struct pp_intake *intake, struct pp_queue *queue,
                     const struct pp_config *config, const struct pp_port *port,
                     const struct pp_log *log)
 {
-    memset(intake, 0, sizeof(*intake));
+    memset(intake, 0, offsetof(struct pp_intake, submits));
+    /* What is not written to costs a system with pages nothing. */
+    for (size_t i = 0; i < PP_QUEUE_WRITERS; i++) {
+        if (intake->submits[i].in_use) {
+            intake->submits[i].in_use = false;
+        }
+    }
     intake->queue = queue;
     intake->config = config;
     intake->port = port;

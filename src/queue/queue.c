@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "queue/record.h"
+#include "store/ring_private.h"
 
 _Static_assert(sizeof(struct pp_queue_entry) <= 64, "an index entry takes 64 bytes at the most");
 _Static_assert(PP_STORE_CHUNK_BYTES >= PP_STATE_HEAD_BYTES + PP_OUTCOME_BYTES(PP_RECIPIENTS_MAX) +
@@ -197,13 +198,25 @@ enum pp_err pp_queue_sync(struct pp_queue *q)
     q->garbage_bytes += q->ring.report.bytes_padded - q->padded_seen;
     q->padded_seen = q->ring.report.bytes_padded;
     if (err != PP_ERR_LATER)
-        q->sync_wanted = false;
+        q->sync_wanted = q->sync_can_wait = false;
     return err;
 }
 
 bool pp_queue_wants_sync(const struct pp_queue *q)
 {
-    return !q->ring.failed && (q->sync_wanted || q->ring.syncing);
+    return !q->ring.failed && (q->sync_wanted || q->sync_can_wait || q->ring.syncing);
+}
+
+bool pp_queue_sync_is_urgent(const struct pp_queue *q)
+{
+    return q->sync_wanted || q->ring.syncing;
+}
+
+enum pp_err pp_queue_program(struct pp_queue *q)
+{
+    const struct pp_ring *ring = &q->ring;
+    bool may = !ring->failed && !ring->virgin && ring->flash->program_unit_bytes == 1;
+    return may ? pp_ring_flush(&q->ring) : PP_OK;
 }
 
 void pp_queue_want_sync(struct pp_queue *q)

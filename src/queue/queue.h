@@ -153,6 +153,7 @@ struct pp_queue {
     bool boot_is_due;      /* this boot is not written down yet */
     uint32_t ended_count;  /* entries whose message has ended, which is still to be written down */
     bool sync_wanted;      /* somebody waits for what was appended */
+    bool sync_can_wait;    /* nobody does, but it says which messages were delivered */
     bool looking;          /* nothing is written: pp_queue_look() */
     bool unindexed;        /* messages are in flash that this build has no room for */
     uint32_t refused_blocks; /* spare blocks that a refused message would have needed; 0: none */
@@ -228,6 +229,11 @@ PP_MUST_USE enum pp_err pp_queue_sync(struct pp_queue *q);
 /* True when somebody waits for a sync: a sealed message, a result, cleaning. Content still coming
  * in does not. */
 bool pp_queue_wants_sync(const struct pp_queue *q);
+/* True when it has to be now: all but the ends of messages that were delivered. */
+bool pp_queue_sync_is_urgent(const struct pp_queue *q);
+/* Hand what was appended to a medium that takes single bytes, without a sync: it outlives the
+ * process, not the power. Else it waits for the sync: a unit is programmed once. */
+PP_MUST_USE enum pp_err pp_queue_program(struct pp_queue *q);
 /* Somebody else wrote to the same medium, and wants what pp_queue_sync() does. */
 void pp_queue_want_sync(struct pp_queue *q);
 /*

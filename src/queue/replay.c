@@ -44,7 +44,7 @@ static void init(struct pp_queue *q, const struct pp_queue_limits *limits)
     q->boot_lap = 0;
     q->boot_is_due = false;
     q->ended_count = 0;
-    q->sync_wanted = false;
+    q->sync_wanted = q->sync_can_wait = false;
     q->unindexed = false;
     q->refused_blocks = 0;
     q->garbage_bytes = 0;
