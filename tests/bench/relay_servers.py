@@ -92,7 +92,11 @@ class Pinpost(Server):
         conf["listener bench"] = {"address": "127.0.0.1", "port": self.port, "tls": "none",
                                   "networks": "127.0.0.0/8"}
         self.relay.write()
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.end()
+            raise
 
     def start(self):
         path = os.path.join(self.place, "log")
