@@ -12,7 +12,6 @@
 
 #include "base/bytes.h"
 #include "queue/record.h"
-#include "store/ring_private.h"
 
 _Static_assert(sizeof(struct pp_queue_entry) <= 64, "an index entry takes 64 bytes at the most");
 _Static_assert(PP_STORE_CHUNK_BYTES >= PP_STATE_HEAD_BYTES + PP_OUTCOME_BYTES(PP_RECIPIENTS_MAX) +
@@ -214,9 +213,7 @@ bool pp_queue_sync_is_urgent(const struct pp_queue *q)
 
 enum pp_err pp_queue_program(struct pp_queue *q)
 {
-    const struct pp_ring *ring = &q->ring;
-    bool may = !ring->failed && !ring->virgin && ring->flash->program_unit_bytes == 1;
-    return may ? pp_ring_flush(&q->ring) : PP_OK;
+    return pp_ring_program(&q->ring);
 }
 
 void pp_queue_want_sync(struct pp_queue *q)

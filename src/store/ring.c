@@ -174,6 +174,12 @@ static enum pp_err begun(struct pp_ring *ring, enum pp_err result)
     return PP_OK;
 }
 
+enum pp_err pp_ring_program(struct pp_ring *ring)
+{
+    bool may = !ring->failed && !ring->virgin && ring->flash->program_unit_bytes == 1;
+    return may ? pp_ring_flush(ring) : PP_OK;
+}
+
 enum pp_err pp_ring_sync_begin(struct pp_ring *ring)
 {
     bool later;

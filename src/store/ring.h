@@ -202,6 +202,9 @@ void pp_ring_go_back(struct pp_ring *ring, uint32_t lap);
  * Never the head block, nor a block that is not there (PP_ERR_STATE). */
 PP_MUST_USE enum pp_err pp_ring_drop_oldest(struct pp_ring *ring);
 
+/* Program what is staged where that wastes no space, on a medium of single bytes: it outlives the
+ * process then, not the power. Elsewhere nothing is done. PP_ERR_FLASH. */
+PP_MUST_USE enum pp_err pp_ring_program(struct pp_ring *ring);
 /*
  * Group commit. begin: program what is staged and start a sync of everything appended so far;
  * nothing to do: PP_OK at once; PP_ERR_LATER when one is under way, PP_ERR_FLASH. On a medium

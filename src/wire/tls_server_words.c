@@ -24,6 +24,13 @@ static void put_alert(struct pp_writer *w, uint8_t alert)
     pp_put_char(w, ')');
 }
 
+/* A signature whose number is not below the key's modulus fails before it is compared: RSA's error
+ * above one of the arithmetic. */
+static bool is_no_rsa_signature(int ret)
+{
+    return ret <= MBEDTLS_ERR_RSA_PUBLIC_FAILED && ret > MBEDTLS_ERR_RSA_PUBLIC_FAILED - 0x80;
+}
+
 /* It showed a certificate, and the signature with its key is wrong. Under TLS 1.2 the library's
  * state has gone on by then. */
 static bool has_proved_nothing(const struct pp_tls *t, int ret)
@@ -32,7 +39,8 @@ static bool has_proved_nothing(const struct pp_tls *t, int ret)
         return false;
     return t->session->ssl.MBEDTLS_PRIVATE(state) == MBEDTLS_SSL_CLIENT_CERTIFICATE_VERIFY ||
            ret == MBEDTLS_ERR_ECP_VERIFY_FAILED || ret == MBEDTLS_ERR_RSA_VERIFY_FAILED ||
-           ret == MBEDTLS_ERR_RSA_INVALID_PADDING || ret == MBEDTLS_ERR_PK_SIG_LEN_MISMATCH;
+           ret == MBEDTLS_ERR_RSA_INVALID_PADDING || is_no_rsa_signature(ret) ||
+           ret == MBEDTLS_ERR_PK_SIG_LEN_MISMATCH;
 }
 
 static void put_failure(struct pp_writer *w, const struct pp_tls *t, enum pp_err err, int ret)
