@@ -95,7 +95,7 @@ static void on_sealed(void *ctx, const struct pp_ticket *ticket)
     }
 }
 
-static void init_rooms(struct pp_relay *r)
+static enum pp_err init_rooms(struct pp_relay *r)
 {
     pp_schedule_init(&r->schedule, &r->queue);
     pp_intake_init(&r->intake, &r->queue, &r->config, r->port, &r->log);
@@ -109,7 +109,6 @@ static void init_rooms(struct pp_relay *r)
         .log = &r->log,
     };
     pp_route_init(&r->delivery.route);
-    pp_intake_server_init(&r->server, &r->intake, r->port);
     r->server.on_etrn = pp_relay_etrn;
     r->server.on_etrn_ctx = r;
     pp_pool_init(&r->intake_pool, r->intake_used, PP_INTAKE_SESSIONS);
@@ -119,6 +118,7 @@ static void init_rooms(struct pp_relay *r)
     r->expiry_at_ms = 0;
     r->expiry_cursor = 0;
     r->sync_at_ms = PP_TIME_NEVER;
+    return pp_intake_server_init(&r->server, &r->intake, r->port);
 }
 
 enum pp_err pp_relay_start(const struct pp_port *port, const struct pp_config *config,
@@ -140,10 +140,12 @@ enum pp_err pp_relay_start(const struct pp_port *port, const struct pp_config *c
     if (err == PP_OK) {
         err = pp_queue_mount(&r->queue, &r->log_part.flash, &limits);
     }
+    if (err == PP_OK) {
+        err = init_rooms(r);
+    }
     if (err != PP_OK) {
         return err;
     }
-    init_rooms(r);
     log_mounted(r);
     pp_relay_start_kept(r);
     schedule_all(r);

@@ -198,7 +198,6 @@ int pp_daemon_start(struct pp_daemon *d, struct pp_cmd_context *context)
 {
     char words[PP_NAME_CAP + 200];
 
-    memset(d, 0, sizeof *d);
     d->context = context;
     pp_flash_device_init(&d->flash);
     d->submit_socket.fd = d->control_socket.fd = -1;

@@ -1,24 +1,26 @@
 /*
- * table.c - a hash table of slots by a 32-bit key, over uthash and a static arena
+ * table.c - slots by keys that a peer chooses, over uthash and a static arena
  *
- * Job:      give uthash its memory out of the owner's storage and keep it from growing.
- * Not here: a keyed hash: the keys are numbers that we count up ourselves, so the key is its
- *           own hash and neighbours fall into different buckets.
+ * Job:      give uthash its memory out of the owner's storage, a keyed hash, and keep it from
+ *           growing.
  */
 #include "base/table.h"
 
 #include <assert.h>
 #include <stdbool.h>
+#include <string.h>
+
+#include "base/crypto.h"
 
 static void *arena_take(struct pp_table *t, size_t len);
 
 /* `t` and `failed` are names in the function that uses a macro of uthash. */
-#define uthash_malloc(len)                         arena_take(t, len)
-#define uthash_free(p, len)                        ((void)(p), (void)(len))
-#define uthash_nonfatal_oom(node)                  (failed = true)
-#define HASH_NONFATAL_OOM                          1
-#define HASH_FUNCTION(key_at, key_len, hash_value) ((hash_value) = *(const uint32_t *)(key_at))
-#define HASH_KEYCMP(a, b, len)                     (*(const uint32_t *)(a) != *(const uint32_t *)(b))
+#define uthash_malloc(len)        arena_take(t, len)
+#define uthash_free(p, len)       ((void)(p), (void)(len))
+#define uthash_nonfatal_oom(node) (failed = true)
+#define HASH_NONFATAL_OOM         1
+#define HASH_FUNCTION(key_at, key_len, hash_value)                                                 \
+    ((hash_value) = (uint32_t)pp_siphash(t->secret, key_at, key_len))
 #include <uthash.h>
 /* uthash knows one size for all tables and sets it unasked; its macros look when they are used. */
 #undef HASH_INITIAL_NUM_BUCKETS
@@ -27,7 +29,7 @@ static void *arena_take(struct pp_table *t, size_t len);
 #define HASH_INITIAL_NUM_BUCKETS_LOG2 1U
 
 struct node {
-    uint32_t key;
+    uint8_t key[PP_TABLE_KEY_BYTES];
     uint32_t slot; /* while the node is free: index of the next free one */
     UT_hash_handle hh;
 };
@@ -52,13 +54,14 @@ static void *arena_take(struct pp_table *t, size_t len)
 }
 
 enum pp_err pp_table_init(struct pp_table *t, void *memory, size_t bytes, uint32_t count,
-                          uint32_t buckets)
+                          uint32_t buckets, const uint8_t secret[16])
 {
     assert((uintptr_t)memory % _Alignof(struct node) == 0);
     assert(buckets > 0 && (buckets & (buckets - 1)) == 0);
     if (count == PP_TABLE_NONE || bytes < PP_TABLE_BYTES(count, buckets))
         return PP_ERR_DRY;
     t->head = NULL;
+    memcpy(t->secret, secret, sizeof(t->secret));
     t->memory = memory;
     t->bytes = bytes;
     t->count = count;
@@ -69,25 +72,25 @@ enum pp_err pp_table_init(struct pp_table *t, void *memory, size_t bytes, uint32
     return PP_OK;
 }
 
-static struct node *find(const struct pp_table *t, uint32_t key)
+static struct node *find(const struct pp_table *t, const uint8_t *key)
 {
     struct node *head = t->head;
     struct node *found = NULL;
-    HASH_FIND(hh, head, &key, sizeof(key), found);
+    HASH_FIND(hh, head, key, PP_TABLE_KEY_BYTES, found);
     return found;
 }
 
 /*
- * With its last node uthash gives buckets back, and clears them all for the next: for each message
- * of a queue that is empty between them. So one node stays, whose key has a length that nobody
- * asks for.
+ * With its last node uthash gives buckets back, and clears them all for the next: for each
+ * client of a relay that is idle between them. So one node stays, whose key has a length that
+ * nobody asks for.
  */
 static enum pp_err add_anchor(struct pp_table *t)
 {
     struct node *head = NULL;
     struct node *anchor = node_at(t, t->count);
     bool failed = false;
-    anchor->key = 0;
+    memset(anchor->key, 0, sizeof(anchor->key));
     HASH_ADD(hh, head, key, 1, anchor);
     if (failed)
         return PP_ERR_DRY;
@@ -96,7 +99,7 @@ static enum pp_err add_anchor(struct pp_table *t)
     return PP_OK;
 }
 
-enum pp_err pp_table_put(struct pp_table *t, uint32_t key, uint32_t slot)
+enum pp_err pp_table_put(struct pp_table *t, const uint8_t key[PP_TABLE_KEY_BYTES], uint32_t slot)
 {
     bool failed = false;
     if (find(t, key) != NULL)
@@ -109,7 +112,7 @@ enum pp_err pp_table_put(struct pp_table *t, uint32_t key, uint32_t slot)
     struct node *head = t->head;
     struct node *node = node_at(t, reused ? t->free_first : t->fresh);
     uint32_t next_free = reused ? node->slot : PP_TABLE_NONE;
-    node->key = key;
+    memcpy(node->key, key, sizeof(node->key));
     node->slot = slot;
     HASH_ADD(hh, head, key, sizeof(node->key), node);
     if (failed) {
@@ -124,13 +127,13 @@ enum pp_err pp_table_put(struct pp_table *t, uint32_t key, uint32_t slot)
     return PP_OK;
 }
 
-uint32_t pp_table_get(const struct pp_table *t, uint32_t key)
+uint32_t pp_table_get(const struct pp_table *t, const uint8_t key[PP_TABLE_KEY_BYTES])
 {
     const struct node *node = find(t, key);
     return node != NULL ? node->slot : PP_TABLE_NONE;
 }
 
-void pp_table_remove(struct pp_table *t, uint32_t key)
+void pp_table_remove(struct pp_table *t, const uint8_t key[PP_TABLE_KEY_BYTES])
 {
     struct node *head = t->head;
     struct node *node = find(t, key);

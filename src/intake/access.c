@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "base/crypto.h"
+
 #define HOUR_MS     UINT64_C(3600000)
 #define WAIT_MAX_MS 30000u
 
@@ -58,19 +60,18 @@ static bool is_local(const struct pp_address *address)
     return address->family == 0;
 }
 
-static void put_key(const struct pp_address *address, uint64_t key[2])
+static void put_key(const struct pp_address *address, uint8_t key[PP_TABLE_KEY_BYTES])
 {
     const uint8_t *ipv4 = ipv4_of(address);
-    uint8_t bytes[16] = {0};
 
-    bytes[0] = ipv4 != NULL ? 4 : 6;
-    memcpy(bytes + 8, ipv4 != NULL ? ipv4 : address->ip, ipv4 != NULL ? 4 : 8);
-    memcpy(key, bytes, sizeof(bytes));
+    memset(key, 0, PP_TABLE_KEY_BYTES);
+    key[0] = ipv4 != NULL ? 4 : 6;
+    memcpy(key + 8, ipv4 != NULL ? ipv4 : address->ip, ipv4 != NULL ? 4 : 8);
 }
 
 static bool is_free(const struct pp_access_client *c)
 {
-    return c->key[0] == 0 && c->key[1] == 0;
+    return c->key[0] == 0;
 }
 
 static bool is_locked(const struct pp_access *a, const struct pp_access_client *c,
@@ -91,34 +92,77 @@ static bool gives_way(const struct pp_access *access, const struct pp_access_cli
     return a_locked != b_locked ? b_locked : a->seen_ms < b->seen_ms;
 }
 
-/* Its slot, or one for it; NULL: all have connections. Few thousand slots, and only asked when a
- * connection comes: looking at each is cheaper than what a table would take. */
-static struct pp_access_client *find(struct pp_access *a, const uint64_t key[2], pp_time_ms now_ms)
+static struct pp_access_client *find(struct pp_access *a, const uint8_t *key)
+{
+    if (PP_ACCESS_TABLE) {
+        uint32_t slot = pp_table_get(&a->by_key, key);
+        return slot != PP_TABLE_NONE ? &a->clients[slot] : NULL;
+    }
+    for (uint32_t i = 0; i < PP_ACCESS_CLIENTS; i++) {
+        if (memcmp(a->clients[i].key, key, PP_TABLE_KEY_BYTES) == 0) {
+            return &a->clients[i];
+        }
+    }
+    return NULL;
+}
+
+/* A slot for who was not known: a free one, or whose owner is to be forgotten; NULL: all have
+ * connections. */
+static struct pp_access_client *make_room(struct pp_access *a, pp_time_ms now_ms)
 {
     struct pp_access_client *best = NULL;
 
     for (uint32_t i = 0; i < PP_ACCESS_CLIENTS; i++) {
         struct pp_access_client *c = &a->clients[i];
 
-        if (c->key[0] == key[0] && c->key[1] == key[1]) {
+        if (is_free(c)) {
             return c;
         }
-        if (c->connections == 0 &&
-            (best == NULL || (!is_free(best) && (is_free(c) || gives_way(a, c, best, now_ms))))) {
+        if (c->connections == 0 && (best == NULL || gives_way(a, c, best, now_ms))) {
             best = c;
         }
     }
-    if (best != NULL) {
-        memset(best, 0, sizeof(*best));
-        memcpy(best->key, key, sizeof(best->key));
+    if (best != NULL && PP_ACCESS_TABLE) {
+        pp_table_remove(&a->by_key, best->key);
     }
     return best;
 }
 
-void pp_access_init(struct pp_access *a, const struct pp_config *config)
+/* Its slot, or one for it; NULL: all have connections. */
+static struct pp_access_client *find_or_add(struct pp_access *a, const uint8_t *key,
+                                            pp_time_ms now_ms)
 {
-    memset(a, 0, sizeof(*a));
+    struct pp_access_client *c = find(a, key);
+
+    if (c != NULL) {
+        return c;
+    }
+    c = make_room(a, now_ms);
+    if (c == NULL) {
+        return NULL;
+    }
+    memset(c, 0, sizeof(*c));
+    if (PP_ACCESS_TABLE && pp_table_put(&a->by_key, key, (uint32_t)(c - a->clients)) != PP_OK) {
+        return NULL; /* as many nodes as slots: does not happen */
+    }
+    memcpy(c->key, key, PP_TABLE_KEY_BYTES);
+    return c;
+}
+
+enum pp_err pp_access_init(struct pp_access *a, const struct pp_config *config)
+{
+    uint8_t secret[16];
+    enum pp_err err = pp_random(secret, sizeof(secret));
+
     a->config = config;
+    a->connections = 0;
+    memset(a->clients, 0, sizeof(a->clients));
+    memset(a->users, 0, sizeof(a->users));
+    if (err == PP_OK && PP_ACCESS_TABLE) {
+        err = pp_table_init(&a->by_key, a->by_key_memory, sizeof(a->by_key_memory),
+                            PP_ACCESS_CLIENTS, PP_ACCESS_BUCKETS, secret);
+    }
+    return err;
 }
 
 void pp_access_configure(struct pp_access *a, const struct pp_config *config)
@@ -131,7 +175,7 @@ enum pp_err pp_access_enter(struct pp_access *a, const struct pp_address *addres
                             pp_time_ms now_ms, uint32_t *client)
 {
     const struct pp_server_config *server = &a->config->server;
-    uint64_t key[2];
+    uint8_t key[PP_TABLE_KEY_BYTES];
 
     *client = PP_ACCESS_NONE;
     if (is_local(address)) {
@@ -142,7 +186,7 @@ enum pp_err pp_access_enter(struct pp_access *a, const struct pp_address *addres
     if (a->connections >= server->connections) {
         return PP_ERR_DRY;
     }
-    struct pp_access_client *c = find(a, key, now_ms);
+    struct pp_access_client *c = find_or_add(a, key, now_ms);
     if (c == NULL ||
         (server->connections_a_client > 0 && c->connections >= server->connections_a_client)) {
         return PP_ERR_DRY;

@@ -14,6 +14,7 @@
 #ifndef PP_INTAKE_ACCESS_H
 #define PP_INTAKE_ACCESS_H
 
+#include "base/table.h"
 #include "base/time.h"
 #include "config.h"
 #include "port.h"
@@ -28,7 +29,7 @@ struct pp_access_quota {
 };
 
 struct pp_access_client {
-    uint64_t key[2]; /* the address, see access.c; {0, 0}: a free slot */
+    uint8_t key[PP_TABLE_KEY_BYTES]; /* the address, see access.c; zeros: a free slot */
     uint32_t connections;
     uint32_t failures; /* logins that failed since the last good one */
     pp_time_ms seen_ms;
@@ -36,14 +37,23 @@ struct pp_access_client {
     struct pp_access_quota quota;
 };
 
+/* So few are found by looking at each: a table would be larger than what it finds. */
+#define PP_ACCESS_TABLE (PP_ACCESS_CLIENTS > 64)
+#define PP_ACCESS_BUCKETS                                                                          \
+    (PP_ACCESS_CLIENTS <= 256 ? 64u : PP_ACCESS_CLIENTS <= 4096 ? 1024u : 16384u)
+
 struct pp_access {
     const struct pp_config *config;
+    struct pp_table by_key; /* PP_ACCESS_TABLE: clients by key */
+    uint8_t by_key_memory[PP_ACCESS_TABLE ? PP_TABLE_BYTES(PP_ACCESS_CLIENTS, PP_ACCESS_BUCKETS)
+                                          : 1] __attribute__((aligned(16)));
     uint32_t connections; /* in all, but those of the local socket */
     struct pp_access_client clients[PP_ACCESS_CLIENTS];
     struct pp_access_quota users[PP_USERS];
 };
 
-void pp_access_init(struct pp_access *a, const struct pp_config *config);
+/* PP_ERR_ENTROPY: pp_crypto_seed() comes first. */
+PP_MUST_USE enum pp_err pp_access_init(struct pp_access *a, const struct pp_config *config);
 /* The configuration was reread: users may be others. */
 void pp_access_configure(struct pp_access *a, const struct pp_config *config);
 

@@ -190,14 +190,14 @@ static bool waits(void *ctx)
 
 /* ---- life ---- */
 
-void pp_intake_server_init(struct pp_intake_server *shared, struct pp_intake *intake,
-                           const struct pp_port *port)
+enum pp_err pp_intake_server_init(struct pp_intake_server *shared, struct pp_intake *intake,
+                                  const struct pp_port *port)
 {
     shared->intake = intake;
     shared->port = port;
     shared->refused_connections = 0;
-    pp_access_init(&shared->access, intake->config);
     pp_pool_init(&shared->tls_pool, shared->tls_used, PP_INTAKE_TLS_SLOTS);
+    return pp_access_init(&shared->access, intake->config);
 }
 
 static void keep_rules(struct pp_intake_session *s, const struct pp_listener_config *listener)

@@ -89,8 +89,9 @@ struct pp_intake_session {
     struct pp_link link;
 };
 
-void pp_intake_server_init(struct pp_intake_server *shared, struct pp_intake *intake,
-                           const struct pp_port *port);
+/* PP_ERR_ENTROPY: pp_crypto_seed() comes first. */
+PP_MUST_USE enum pp_err pp_intake_server_init(struct pp_intake_server *shared,
+                                              struct pp_intake *intake, const struct pp_port *port);
 /* Take over an accepted stream. Nothing was said yet: pump it. False when it was refused (too many
  * connections, locked out, no room for TLS): it is closed then, and the slot free. */
 bool pp_intake_session_start(struct pp_intake_session *s, struct pp_intake_server *shared,

@@ -60,7 +60,7 @@ uint32_t pp_queue_index(const struct pp_queue *q, const struct pp_queue_entry *e
 
 struct pp_queue_entry *pp_queue_take_entry(struct pp_queue *q)
 {
-    if (q->entry_free == PP_TABLE_NONE) {
+    if (q->entry_free == PP_INDEX_NONE) {
         /* Entries are touched when they are first needed: memory that never is costs nothing. */
         if (q->entry_high_water == PP_QUEUE_MESSAGES)
             return NULL;
@@ -87,19 +87,17 @@ void pp_queue_give_entry(struct pp_queue *q, struct pp_queue_entry *entry)
     q->entry_count--;
 }
 
-enum pp_err pp_queue_index_init(struct pp_queue *q)
+void pp_queue_index_init(struct pp_queue *q)
 {
-    if (!PP_QUEUE_TABLE)
-        return PP_OK;
-    return pp_table_init(&q->by_id, q->by_id_memory, sizeof(q->by_id_memory), PP_QUEUE_MESSAGES,
-                         PP_QUEUE_BUCKETS);
+    if (PP_QUEUE_INDEX)
+        pp_index_init(&q->by_id, q->by_id_places, PP_QUEUE_PLACES, PP_QUEUE_MESSAGES);
 }
 
 enum pp_err pp_queue_enter(struct pp_queue *q, struct pp_queue_entry *entry)
 {
     enum pp_err err = PP_OK;
-    if (PP_QUEUE_TABLE)
-        err = pp_table_put(&q->by_id, entry->id, pp_queue_index(q, entry));
+    if (PP_QUEUE_INDEX)
+        err = pp_index_put(&q->by_id, entry->id, pp_queue_index(q, entry));
     if (err == PP_OK)
         entry->in_use = 1;
     return err;
@@ -107,8 +105,8 @@ enum pp_err pp_queue_enter(struct pp_queue *q, struct pp_queue_entry *entry)
 
 void pp_queue_leave(struct pp_queue *q, struct pp_queue_entry *entry)
 {
-    if (PP_QUEUE_TABLE)
-        pp_table_remove(&q->by_id, entry->id);
+    if (PP_QUEUE_INDEX)
+        pp_index_remove(&q->by_id, entry->id);
     entry->in_use = 0;
 }
 
@@ -144,10 +142,10 @@ static struct pp_queue_entry *look_at_each(struct pp_queue *q, uint32_t id)
 
 struct pp_queue_entry *pp_queue_find(struct pp_queue *q, uint32_t id)
 {
-    if (!PP_QUEUE_TABLE)
+    if (!PP_QUEUE_INDEX)
         return look_at_each(q, id);
-    uint32_t slot = pp_table_get(&q->by_id, id);
-    return slot != PP_TABLE_NONE ? &q->entries[slot] : NULL;
+    uint32_t slot = pp_index_get(&q->by_id, id);
+    return slot != PP_INDEX_NONE ? &q->entries[slot] : NULL;
 }
 
 struct pp_queue_entry *pp_queue_next(struct pp_queue *q, uint32_t *cursor)

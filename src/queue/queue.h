@@ -28,7 +28,7 @@
 
 #include "base/content.h"
 #include "base/err.h"
-#include "base/table.h"
+#include "base/index.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "profile.h"
@@ -108,12 +108,16 @@ struct pp_queue_limits {
 
 /* Blocks kept for what became of messages, on a medium of 12 blocks or more; less on less. */
 #define PP_QUEUE_SPARE_BLOCKS 3
-/* Buckets of the table by id, and counters of bytes by block: powers of two. */
-#define PP_QUEUE_BUCKETS                                                                           \
-    (PP_QUEUE_MESSAGES < 4096 ? 1024 : PP_QUEUE_MESSAGES < 65536 ? 4096 : 262144)
+/* Places of the index by id, and counters of bytes by block: powers of two. */
+#define PP_QUEUE_PLACES                                                                            \
+    (PP_QUEUE_MESSAGES <= 512     ? 1024u                                                          \
+     : PP_QUEUE_MESSAGES <= 4096  ? 8192u                                                          \
+     : PP_QUEUE_MESSAGES <= 16384 ? 32768u                                                         \
+     : PP_QUEUE_MESSAGES <= 65536 ? 131072u                                                        \
+                                  : 2097152u)
 #define PP_QUEUE_GROUPS (PP_QUEUE_MESSAGES < 64 ? 16 : PP_QUEUE_MESSAGES < 1024 ? 32 : 256)
-/* So few are found by looking at each: a table would be larger than what it finds. */
-#define PP_QUEUE_TABLE (PP_QUEUE_MESSAGES > 64)
+/* So few are found by looking at each: an index would be larger than what it finds. */
+#define PP_QUEUE_INDEX (PP_QUEUE_MESSAGES > 64)
 
 /* How far cleaning has come with the oldest block; see clean.c. */
 struct pp_queue_clean {
@@ -163,9 +167,8 @@ struct pp_queue {
     struct pp_queue_clean clean;
     struct pp_queue_writer writers[PP_QUEUE_WRITERS];
     uint32_t writer_high_water;
-    struct pp_table by_id; /* PP_QUEUE_TABLE: slots by id */
-    uint8_t by_id_memory[PP_QUEUE_TABLE ? PP_TABLE_BYTES(PP_QUEUE_MESSAGES, PP_QUEUE_BUCKETS) : 1]
-        __attribute__((aligned(16)));
+    struct pp_index by_id; /* PP_QUEUE_INDEX: entries by id */
+    struct pp_index_place by_id_places[PP_QUEUE_INDEX ? PP_QUEUE_PLACES : 1];
     uint8_t scratch[PP_STORE_CHUNK_BYTES];
     uint32_t messages_damaged; /* found at mount or when cleaning, and lost */
     uint32_t messages_torn;    /* found at mount: the power went while they came in */

@@ -119,7 +119,7 @@ uint32_t pp_queue_index(const struct pp_queue *q, const struct pp_queue_entry *e
 struct pp_queue_entry *pp_queue_take_entry(struct pp_queue *q);
 void pp_queue_give_entry(struct pp_queue *q, struct pp_queue_entry *entry);
 /* Nothing is known by its id. PP_ERR_DRY: the table has too little memory. */
-PP_MUST_USE enum pp_err pp_queue_index_init(struct pp_queue *q);
+void pp_queue_index_init(struct pp_queue *q);
 /* Not known by its id any more; nothing else changes. */
 void pp_queue_leave(struct pp_queue *q, struct pp_queue_entry *entry);
 /* Make a filled-in entry known by its id. */

@@ -34,7 +34,7 @@ static void init(struct pp_queue *q, const struct pp_queue_limits *limits)
         if (q->writers[i].in_use)
             q->writers[i].in_use = false;
     }
-    q->entry_free = PP_TABLE_NONE;
+    q->entry_free = PP_INDEX_NONE;
     q->entry_count = 0;
     q->entry_high_water = 0;
     q->writer_high_water = 0;
@@ -396,8 +396,7 @@ static enum pp_err replay(struct pp_queue *q, const struct pp_flash *flash,
     enum pp_err err = pp_ring_mount(&q->ring, flash);
     memset(&generations, 0, sizeof(generations));
     init(q, limits);
-    if (err == PP_OK)
-        err = pp_queue_index_init(q);
+    pp_queue_index_init(q);
     if (err != PP_OK)
         return err;
     return settle(q, &generations, read_log(q, &generations));

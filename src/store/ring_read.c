@@ -53,7 +53,7 @@ static bool read_ahead(struct pp_ring *ring, uint64_t address, uint8_t *out, uin
     struct pp_ring_ahead *a = &ring->ahead;
     const struct pp_flash *flash = ring->flash;
     if (address < a->address || address + len > a->address + a->len) {
-        uint32_t want = most < PP_STORE_AHEAD_BYTES ? most : PP_STORE_AHEAD_BYTES;
+        uint32_t want = most > PP_STORE_AHEAD_BYTES ? PP_STORE_AHEAD_BYTES : most;
         a->len = 0;
         /* What cannot be read may lie behind what was asked for. */
         if (want < len || flash->read(flash->ctx, address, a->bytes, want) < 0)

@@ -14,12 +14,12 @@ const struct bench_sizes BENCH_SIZES = {
     .entry = sizeof(struct pp_queue_entry),
     .entries = SIZE(entries),
     .groups = SIZE(group_bytes),
-    .by_id = SIZE(by_id) + SIZE(by_id_memory),
+    .by_id = SIZE(by_id) + SIZE(by_id_places),
     .schedule = sizeof(struct pp_schedule),
     .writers = SIZE(writers),
     .stage = SIZE(ring.stage),
     .scratch = SIZE(scratch),
     .rest = sizeof(struct pp_queue) - SIZE(entries) - SIZE(group_bytes) - SIZE(by_id) -
-            SIZE(by_id_memory) - SIZE(writers) - SIZE(ring.stage) - SIZE(scratch),
+            SIZE(by_id_places) - SIZE(writers) - SIZE(ring.stage) - SIZE(scratch),
     .reader = sizeof(struct pp_queue_reader),
 };

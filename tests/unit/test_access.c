@@ -9,11 +9,26 @@
 
 #include <cmocka.h>
 
+#include "base/crypto.h"
 #include "base/ip.h"
 #include "intake/access.h"
 
 static struct pp_config config;
 static struct pp_access access_;
+
+static int some_entropy(void *ctx, uint8_t *out, size_t len)
+{
+    (void)ctx;
+    for (size_t i = 0; i < len; i++)
+        out[i] = (uint8_t)(i * 7 + 1);
+    return 0;
+}
+
+static int seed(void **state)
+{
+    (void)state;
+    return pp_crypto_seed(some_entropy, NULL) == PP_OK ? 0 : -1;
+}
 
 static int fresh(void **state)
 {
@@ -24,8 +39,7 @@ static int fresh(void **state)
     config.server.failed_login_ms = 100;
     config.server.lockout_failures = 4;
     config.server.lockout_ms = 60000;
-    pp_access_init(&access_, &config);
-    return 0;
+    return pp_access_init(&access_, &config) == PP_OK ? 0 : -1;
 }
 
 static struct pp_address address(const char *text_z)
@@ -270,5 +284,5 @@ int main(void)
         cmocka_unit_test_setup(test_quota, fresh),
     };
 
-    return cmocka_run_group_tests_name("access", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("access", tests, seed, NULL);
 }

@@ -4,6 +4,7 @@
  * Job:      what is acknowledged, when, and what is left behind when either side gives up.
  * Not here: the dialogue itself (test_smtp_server.c).
  */
+#include "base/crypto.h"
 #include "intake_world.h"
 
 static struct pp_intake_session session;
@@ -13,10 +14,24 @@ static struct pp_intake_server shared;
 #define MAIL  "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\n"
 #define BODY  "From: a@b\r\n\r\nhello\r\n..\r\n"
 
+static int some_entropy(void *ctx, uint8_t *out, size_t len)
+{
+    (void)ctx;
+    for (size_t i = 0; i < len; i++)
+        out[i] = (uint8_t)(i * 7 + 1);
+    return 0;
+}
+
+static int seed(void **state)
+{
+    (void)state;
+    return pp_crypto_seed(some_entropy, NULL) == PP_OK ? 0 : -1;
+}
+
 static void begin(const struct pp_peer *peer, uint32_t listener)
 {
     world.closed = false;
-    pp_intake_server_init(&shared, &world.intake, &world.port);
+    assert_int_equal(pp_intake_server_init(&shared, &world.intake, &world.port), PP_OK);
     assert_true(pp_intake_session_start(&session, &shared, 7, peer, listener, world.now_ms));
 }
 
@@ -383,5 +398,5 @@ int main(void)
         TEST(test_draining),           TEST(test_stop),
     };
 
-    return cmocka_run_group_tests_name("intake_session", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("intake_session", tests, seed, NULL);
 }

@@ -74,8 +74,12 @@ static enum pp_err start(const struct ram_flash *f)
 /* Until there is nothing more to do at once. */
 static void turns(void)
 {
-    for (int i = 0; i < 20 && pp_relay_turn(relay) <= clock_ms; i++)
-        continue;
+    for (int i = 0; i < 40; i++) {
+        uint64_t next_ms = pp_relay_turn(relay);
+        if (next_ms > clock_ms + 100) /* what can wait a moment is waited for */
+            return;
+        clock_ms = next_ms > clock_ms ? next_ms : clock_ms;
+    }
 }
 
 /* What the medium has, read by another. */
