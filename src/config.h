@@ -23,6 +23,7 @@
 #define PP_SECRET_CAP  512
 #define PP_LIST_CAP    2048 /* a list of addresses as written, commas between */
 #define PP_USER_CAP    128  /* name of a user of the relay server */
+#define PP_SECTION_CAP 49   /* "user NAME": what inih keeps of a section's name */
 #define PP_SENDERS_CAP 512  /* patterns of addresses, commas between */
 
 #define PP_CONFIG_GIVEN_WORDS 4 /* room for 128 keys */

@@ -236,7 +236,7 @@ static void make_tls_place(struct pp_relay *r, pp_time_ms now_ms)
 {
     struct pp_intake_session *idlest = NULL;
 
-    if (PP_INTAKE_TLS > 0 && r->server.tls_pool.in_use >= PP_INTAKE_TLS) {
+    if (PP_INTAKE_TLS > 0 && r->server.tls_pool.in_use == PP_INTAKE_TLS) {
         idlest = find_idlest(r, true, now_ms);
     }
     if (idlest != NULL) {

@@ -117,9 +117,13 @@ int pp_cmd_passwd(struct pp_cmd_context *context, int argc, char **argv)
         if (strcmp(argv[i], "-i") == 0 && i + 1 < argc) {
             iterations = strtoul(argv[++i], &end, 10);
         } else if (argv[i][0] != '-' && user_z == NULL && argv[i][0] != '\0' &&
-                   strlen(argv[i]) < PP_USER_CAP && strpbrk(argv[i], "[]\r\n") == NULL) {
+                   strpbrk(argv[i], "[]\r\n") == NULL) {
             user_z = argv[i];
-            continue;
+            if (strlen("user ") + strlen(user_z) <= PP_SECTION_CAP)
+                continue;
+            pp_cmd_say(context, "passwd: a user's name has %zu bytes at the most",
+                       (size_t)PP_SECTION_CAP - strlen("user "));
+            return EX_USAGE;
         }
         if (end == NULL || *end != '\0' || iterations < 4096 || iterations > 1000000) {
             pp_cmd_say(context, "passwd: \"%.60s\" is not understood; `pinpost passwd --help`",

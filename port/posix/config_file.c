@@ -20,7 +20,6 @@
 #include "privileges.h"
 
 #define LINE_CAP       (INI_MAX_LINE - 1) /* of a line with its LF, as inih reads */
-#define SECTION_CAP    49                 /* inih keeps no more of a section's name */
 #define KEYS_MAX       (PP_CONFIG_GIVEN_WORDS * 32)
 #define WORDS_CAP      (PP_PATH_CAP + 800)
 #define PASSWORD_NEEDS "chmod 600, owner root or the reader"
@@ -140,9 +139,9 @@ static bool check_heading(struct reading *r, struct pp_text line)
         problem(r, (uint32_t)r->line, "something stands behind the ] of a section");
         return false;
     }
-    if (end - 1 > SECTION_CAP) {
+    if (end - 1 > PP_SECTION_CAP) {
         problem(r, (uint32_t)r->line, "the section's name is too long: up to %d bytes are allowed",
-                SECTION_CAP);
+                PP_SECTION_CAP);
         return false;
     }
     if (r->report && begin_section(r, pp_text_n(line.p + 1, end - 1), &error) != PP_OK) {

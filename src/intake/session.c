@@ -133,7 +133,7 @@ static void take_tls_back(struct pp_intake_session *s)
 static void prepare_tls(struct pp_intake_session *s)
 {
     if (s->tls_slot == PP_POOL_NONE && s->server.params.starttls) {
-        s->server.params.tls_busy = s->shared->tls_pool.in_use >= PP_INTAKE_TLS;
+        s->server.params.tls_busy = s->shared->tls_pool.in_use == PP_INTAKE_TLS;
     }
 }
 

@@ -94,7 +94,7 @@ class Passwd(unittest.TestCase):
 
     def test_refused(self):
         for arguments in (("-i", "4095"), ("-i", "1000001"), ("-i", "-1"), ("-i", "5000x"), ("-i", ""),
-                          ("-i",), ("-x",), ("joe", "ann"), ("",), ("a]b",), ("a\nb",), ("x" * 128,)):
+                          ("-i",), ("-x",), ("joe", "ann"), ("",), ("a]b",), ("a\nb",), ("x" * 45,)):
             with self.subTest(arguments):
                 done = passwd(*arguments, given="pencil\n")
                 self.assertEqual((done.returncode, done.stdout), (64, b""), done.stderr)
@@ -102,6 +102,9 @@ class Passwd(unittest.TestCase):
             with self.subTest(given[:20]):
                 done = passwd(given=given)
                 self.assertEqual((done.returncode, done.stdout), (65, b""), done.stderr)
+
+    def test_a_name_as_long_as_a_section_holds(self):
+        self.assertIn(f"[user {'x' * 44}]\n", passwd("x" * 44, given="pencil\n").stdout.decode())
 
     def test_from_a_terminal(self):
         terminal = Terminal("joe")
