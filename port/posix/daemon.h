@@ -36,8 +36,8 @@ struct pp_daemon {
 
 /*
  * With the configuration loaded: store, directories, sockets, then privileges are dropped and the
- * relay starts. `d` is all zeros, as what is static: the pages of what is never used stay untouched.
- * What is wrong is said to stderr. Returns 0 or a code of sysexits.h (cmd.h);
+ * relay starts. `d` is all zeros, as what is static: the pages of what is never used stay
+ * untouched. What is wrong is said to stderr. Returns 0 or a code of sysexits.h (cmd.h);
  * pp_daemon_stop() is to be called in any case.
  */
 PP_MUST_USE int pp_daemon_start(struct pp_daemon *d, struct pp_cmd_context *context);
