@@ -375,6 +375,20 @@ static const char *find_fault(const struct pp_smtp_server *s, const struct comma
     return command->argument == SOME && rest.len == 0 ? "501 5.5.4 argument missing" : NULL;
 }
 
+/* A web browser was made to post mail here, from a page of a stranger: its first line gives it
+ * away, and what follows must not be read as commands. */
+static bool is_http(struct pp_text verb)
+{
+    static const char *const methods[] = {"GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT"};
+
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+        if (pp_text_equal_nocase(verb, pp_text_z(methods[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void pp_server_run_line(struct pp_smtp_server *s, char *line, size_t len, struct pp_buf *out,
                         pp_time_ms now_ms)
 {
@@ -384,6 +398,10 @@ void pp_server_run_line(struct pp_smtp_server *s, char *line, size_t len, struct
     verb = pp_text_cut(&rest, ' ');
     rest = pp_text_trim(rest);
     const struct command *command = find_command(verb);
+    if (is_http(verb)) {
+        pp_smtp_server_close(s, out, "421 4.7.0 this is no web server", now_ms);
+        return;
+    }
     const char *fault = find_fault(s, command, pp_text_n(line, len), rest);
     if (fault != NULL) {
         pp_server_refuse(s, out, fault, now_ms);

@@ -132,7 +132,7 @@ static void test_errors_end_the_session(void **state)
     pp_put_z(&out_w, GREETING SAID_EHLO "250 2.1.0 ok\r\n");
     pp_put_z(&in_w, HELLO MAIL);
     for (int i = 0; i < ERRORS_MAX; i++) {
-        pp_put_z(&in_w, "GET /\r\n");
+        pp_put_z(&in_w, "WHAT /\r\n");
         pp_put_z(&out_w, "500 5.5.1 unknown command\r\n");
     }
     pp_put_z(&in_w, "NOOP\r\n");

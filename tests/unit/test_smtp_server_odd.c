@@ -37,6 +37,25 @@ static void test_chunk_of_two_faults(void **state)
     play(&d);
 }
 
+/* A page of a stranger that has a browser in the LAN post mail for it. */
+static void test_web_browser(void **state)
+{
+    (void)state;
+    static const struct dialogue dialogues[] = {
+        {.in = "POST / HTTP/1.1\r\nHost: relay\r\n\r\n" HELLO MAIL RCPT,
+         .out = GREETING "421 4.7.0 this is no web server\r\n",
+         .events = ""},
+        {.in = "get / HTTP/1.0\r\n" HELLO,
+         .out = GREETING "421 4.7.0 this is no web server\r\n",
+         .events = ""},
+        {.in = HELLO "CONNECT x:25 HTTP/1.1\r\n" MAIL,
+         .out = GREETING SAID_EHLO "421 4.7.0 this is no web server\r\n",
+         .events = ""},
+    };
+
+    PLAY(dialogues);
+}
+
 /* Octets that nobody wants are no commands. */
 static void test_chunks_refused(void **state)
 {
@@ -192,6 +211,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_chunk_of_two_faults),
         cmocka_unit_test(test_chunks_refused),
+        cmocka_unit_test(test_web_browser),
         cmocka_unit_test(test_paths),
         cmocka_unit_test(test_notify),
         cmocka_unit_test(test_dsn_lengths),
