@@ -378,7 +378,7 @@ static enum step drop_block(struct pp_queue *q)
         c->generation = q->ring.appended_generation;
     }
     if (!pp_ring_is_durable(&q->ring, c->generation)) {
-        q->sync_can_wait = true;
+        pp_queue_sync_soon(q);
         return STEP_WAIT;
     }
     if (pp_ring_drop_oldest(&q->ring) != PP_OK)
@@ -393,7 +393,7 @@ static enum step drop_block(struct pp_queue *q)
     uint32_t gave_up_blocks = c->gave_up_blocks;
     memset(c, 0, sizeof(*c));
     c->gave_up_blocks = gave_up_blocks;
-    q->sync_can_wait = true;
+    pp_queue_sync_soon(q);
     return STEP_ON;
 }
 
@@ -452,6 +452,6 @@ bool pp_queue_clean(struct pp_queue *q)
         if (clean_step(q, &budget) != STEP_ON)
             return false;
     }
-    q->sync_can_wait = true;
+    pp_queue_sync_soon(q);
     return true;
 }

@@ -13,6 +13,9 @@
 #include "base/bytes.h"
 #include "queue/record.h"
 
+/* Of the blocks, beside those kept for the critical: with so many free nobody waits for more. */
+#define ROOMY_PERCENT 25
+
 _Static_assert(sizeof(struct pp_queue_entry) <= 64, "an index entry takes 64 bytes at the most");
 _Static_assert(PP_STORE_CHUNK_BYTES >= PP_STATE_HEAD_BYTES + PP_OUTCOME_BYTES(PP_RECIPIENTS_MAX) +
                                            PP_REPLY_HEAD_BYTES + 64,
@@ -212,6 +215,17 @@ bool pp_queue_sync_is_urgent(const struct pp_queue *q)
 enum pp_err pp_queue_program(struct pp_queue *q)
 {
     return pp_ring_program(&q->ring);
+}
+
+/* Space that was given back is of use only after a sync: where it is short, somebody may wait. */
+void pp_queue_sync_soon(struct pp_queue *q)
+{
+    uint64_t enough =
+        (uint64_t)pp_ring_good_blocks(&q->ring) * (q->limits.reserve_percent + ROOMY_PERCENT) / 100;
+    if (pp_ring_free_blocks(&q->ring) < enough)
+        q->sync_wanted = true;
+    else
+        q->sync_can_wait = true;
 }
 
 void pp_queue_want_sync(struct pp_queue *q)

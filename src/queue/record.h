@@ -120,6 +120,8 @@ struct pp_queue_entry *pp_queue_take_entry(struct pp_queue *q);
 void pp_queue_give_entry(struct pp_queue *q, struct pp_queue_entry *entry);
 /* Nothing is known by its id. PP_ERR_DRY: the table has too little memory. */
 void pp_queue_index_init(struct pp_queue *q);
+/* What was appended is to be durable, but nobody is waiting for it. */
+void pp_queue_sync_soon(struct pp_queue *q);
 /* Not known by its id any more; nothing else changes. */
 void pp_queue_leave(struct pp_queue *q, struct pp_queue_entry *entry);
 /* Make a filled-in entry known by its id. */

@@ -352,8 +352,8 @@ enum pp_err pp_queue_results(struct pp_queue *q, uint32_t id, const struct pp_re
     if (entry->open_count == 0 && entry->failed_count == 0) {
         bool urgent = q->sync_wanted;
         err = pp_queue_append_end(q, entry);
-        q->sync_can_wait |= q->sync_wanted;
         q->sync_wanted = urgent;
+        pp_queue_sync_soon(q);
         if (err == PP_ERR_FULL)
             pp_queue_forget_later(q, entry);
         else
