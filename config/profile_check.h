@@ -62,6 +62,9 @@
 #if PP_SMARTHOSTS < 1 || PP_PINS < 1 || PP_DNS_ADDRESSES < 1 || PP_DELIVERY_SESSIONS < 1
 #error "PP_SMARTHOSTS, PP_PINS, PP_DNS_ADDRESSES, PP_DELIVERY_SESSIONS: at least 1 of each"
 #endif
+#if PP_PINS > 32 || PP_TLS_POLICIES < 1
+#error "PP_PINS: at most 32; PP_TLS_POLICIES: at least 1"
+#endif
 #if PP_SMARTHOSTS > 16
 #error "PP_SMARTHOSTS: at most 16, which is what the key-value has keys for"
 #endif

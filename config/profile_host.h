@@ -147,6 +147,10 @@
 #ifndef PP_PINS
 #define PP_PINS 8
 #endif
+/* [tls_policy] sections; about 1.7 KiB each. */
+#ifndef PP_TLS_POLICIES
+#define PP_TLS_POLICIES 8
+#endif
 /* Addresses tried of one host name. */
 #ifndef PP_DNS_ADDRESSES
 #define PP_DNS_ADDRESSES 8

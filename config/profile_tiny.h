@@ -44,6 +44,7 @@
 
 #define PP_SMARTHOSTS    1
 #define PP_PINS          4
+#define PP_TLS_POLICIES  1
 #define PP_DNS_ADDRESSES 4
 
 #endif

@@ -53,12 +53,6 @@ void pp_config_wipe(struct pp_config *config)
     pp_wipe(config, sizeof *config);
 }
 
-const char *pp_tls_level_name(enum pp_tls_level level)
-{
-    static const char *const names[] = {"none", "encrypt", "fingerprint", "verify", "secure"};
-    return (unsigned)level < sizeof names / sizeof *names ? names[level] : "unknown";
-}
-
 /* Steps of one letter from `a` to `b` (Levenshtein); at most WORD_MAX letters each. */
 static size_t distance(struct pp_text a, struct pp_text b)
 {
@@ -155,6 +149,15 @@ static void unknown_key(struct pp_text section, struct pp_text name, struct pp_c
     }
 }
 
+static const char *why_unsupported(const struct pp_config_key *key)
+{
+    if (key->type == PP_CONFIG_PROTOCOLS)
+        return "versions before TLS 1.2 are broken and not in this build (RFC 8996); ";
+    if (key->type == PP_CONFIG_CLIENT_PIN)
+        return "a fingerprint, but not by SHA-256; ";
+    return "a fingerprint, but not by SHA-256, SHA-384 or SHA-512: MD5 and SHA-1 can be forged; ";
+}
+
 static void bad_value(const struct pp_config_key *key, struct pp_text value, enum pp_err err,
                       struct pp_config_error *error)
 {
@@ -176,7 +179,7 @@ static void bad_value(const struct pp_config_key *key, struct pp_text value, enu
         pp_put_z(&w, "bad value \"");
         pp_put_safe(&w, value, SHOWN_MAX);
         pp_put_z(&w, value.len > SHOWN_MAX ? "...\": " : "\": ");
-        pp_put_z(&w, err == PP_ERR_UNSUPPORTED ? "a fingerprint, but not by SHA-256; " : "");
+        pp_put_z(&w, err == PP_ERR_UNSUPPORTED ? why_unsupported(key) : "");
         pp_put_z(&w, err == PP_ERR_DRY ? "too many; " : "");
         pp_put_z(&w, err == PP_ERR_TOO_BIG ? "too long; " : "");
         pp_put_z(&w, "allowed are ");
@@ -188,6 +191,7 @@ bool pp_config_has_name(struct pp_text section)
 {
     return pp_text_equal(section, pp_text_z("smarthost")) ||
            pp_text_equal(section, pp_text_z("listener")) ||
+           pp_text_equal(section, pp_text_z("tls_policy")) ||
            pp_text_equal(section, pp_text_z("user"));
 }
 
@@ -239,7 +243,8 @@ static enum pp_err check_name(struct pp_text section, struct pp_text name, size_
                               struct pp_config_error *error)
 {
     if (name.len == 0)
-        return refuse_section(section, "needs a name: [listener lan], [user printer]",
+        return refuse_section(section,
+                              "needs a name: [listener lan], [user printer], [tls_policy lan]",
                               PP_ERR_SYNTAX, error);
     if (name.len >= cap)
         return refuse_section(section, "the name is too long", PP_ERR_TOO_BIG, error);
@@ -296,6 +301,30 @@ static enum pp_err begin_user(struct pp_config *config, struct pp_text section, 
     return PP_OK;
 }
 
+static struct pp_tls_policy_config *find_policy(struct pp_config *config, struct pp_text name)
+{
+    for (uint32_t i = 0; i < config->tls_policy_count; i++) {
+        if (pp_text_equal(pp_text_z(config->tls_policies[i].name), name))
+            return &config->tls_policies[i];
+    }
+    return NULL;
+}
+
+static enum pp_err begin_policy(struct pp_config *config, struct pp_text section,
+                                struct pp_text name, struct pp_config_error *error)
+{
+    enum pp_err err = check_name(section, name, sizeof config->tls_policies[0].name, error);
+    if (err != PP_OK || find_policy(config, name) != NULL)
+        return err;
+    if (config->tls_policy_count == PP_TLS_POLICIES)
+        return refuse_section(section, "too many TLS policies for this build", PP_ERR_DRY, error);
+    struct pp_tls_policy_config *policy = &config->tls_policies[config->tls_policy_count++];
+    memset(policy, 0, sizeof *policy);
+    memcpy(policy->name, name.p, name.len);
+    store_defaults(policy, "tls_policy");
+    return PP_OK;
+}
+
 enum pp_err pp_config_section(struct pp_config *config, struct pp_text section,
                               struct pp_config_error *error)
 {
@@ -307,6 +336,8 @@ enum pp_err pp_config_section(struct pp_config *config, struct pp_text section,
         return begin_listener(config, section, name, error);
     if (pp_text_equal(word, pp_text_z("user")))
         return begin_user(config, section, name, error);
+    if (pp_text_equal(word, pp_text_z("tls_policy")))
+        return begin_policy(config, section, name, error);
     for (uint32_t i = 0; i < pp_config_key_count(); i++) {
         if (pp_text_equal(word, pp_text_z(pp_config_key(i)->section_z)))
             return PP_OK;
@@ -322,7 +353,12 @@ static void *find_base(struct pp_config *config, struct pp_text word, struct pp_
 {
     struct pp_listener_config *listener = find_listener(config, instance);
     struct pp_user_config *user = find_user(config, instance);
+    struct pp_tls_policy_config *policy = find_policy(config, instance);
     *given = config->given;
+    if (pp_text_equal(word, pp_text_z("tls_policy")) && policy != NULL) {
+        *given = policy->given;
+        return policy;
+    }
     if (pp_text_equal(word, pp_text_z("listener")) && listener != NULL) {
         *given = listener->given;
         return listener;
@@ -352,7 +388,8 @@ enum pp_err pp_config_set(struct pp_config *config, struct pp_text section, stru
     uint32_t bit = UINT32_C(1) << index % 32;
     uint32_t *given;
     void *base = find_base(config, word, instance, &given);
-    bool again = key->type == PP_CONFIG_PIN || key->type == PP_CONFIG_NETWORKS;
+    bool again = key->type == PP_CONFIG_PIN || key->type == PP_CONFIG_CLIENT_PIN ||
+                 key->type == PP_CONFIG_NETWORKS;
     if ((given[index / 32] & bit) != 0 && !again)
         err = PP_ERR_STATE;
     else if (value.len == 0)

@@ -10,6 +10,7 @@
 #define PP_CONFIG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -17,42 +18,75 @@
 #include "base/text.h"
 #include "profile.h"
 
-#define PP_NAME_CAP    256 /* host names, addresses */
-#define PP_ADDRESS_CAP 321 /* local part 64, @, domain 255, NUL */
-#define PP_PATH_CAP    256
-#define PP_SECRET_CAP  512
-#define PP_LIST_CAP    2048 /* a list of addresses as written, commas between */
-#define PP_USER_CAP    128  /* name of a user of the relay server */
-#define PP_SECTION_CAP 49   /* "user NAME": what inih keeps of a section's name */
-#define PP_SENDERS_CAP 512  /* patterns of addresses, commas between */
+#define PP_NAME_CAP        256 /* host names, addresses */
+#define PP_ADDRESS_CAP     321 /* local part 64, @, domain 255, NUL */
+#define PP_PATH_CAP        256
+#define PP_SECRET_CAP      512
+#define PP_LIST_CAP        2048 /* a list of addresses as written, commas between */
+#define PP_USER_CAP        128  /* name of a user of the relay server */
+#define PP_SECTION_CAP     49   /* "user NAME": what inih keeps of a section's name */
+#define PP_SENDERS_CAP     512  /* patterns of addresses, commas between */
+#define PP_DESTINATION_CAP 512  /* destinations of a TLS policy, commas between */
 
-#define PP_CONFIG_GIVEN_WORDS 4 /* room for 128 keys */
+#define PP_CONFIG_GIVEN_WORDS 6 /* room for 192 keys */
 
-/* Postfix's names of TLS security levels (TLS_README); `may`, `dane`, `dane-only` come later. */
+/* Postfix's names of TLS security levels (TLS_README). */
 enum pp_tls_level {
     PP_TLS_NONE,        /* no TLS */
+    PP_TLS_MAY,         /* TLS where it is offered and works, else none, if no login is at stake */
     PP_TLS_ENCRYPT,     /* TLS, whoever it is */
-    PP_TLS_FINGERPRINT, /* the certificate or its key is one of the pins */
-    PP_TLS_VERIFY,      /* chain to a CA, and the certificate names the host */
-    PP_TLS_SECURE       /* as verify; and never less in any later version */
+    PP_TLS_FINGERPRINT, /* the certificate, its key or an issuer is one of the pins */
+    PP_TLS_VERIFY,      /* chain to a CA, and the certificate names the server */
+    PP_TLS_SECURE,      /* chain to a CA, and the certificate names the host as configured */
+    PP_TLS_DANE,        /* as the TLSA records say (RFC 7672); none of them: as may */
+    PP_TLS_DANE_ONLY    /* as the TLSA records say; none of them: no mail */
 };
 enum pp_tls_mode { PP_TLS_STARTTLS, PP_TLS_IMPLICIT };
 
+/* What of a chain a pin is about. ANY: the server's certificate or its key, as Postfix does. */
 enum pp_pin_kind {
     PP_PIN_ANY,
     PP_PIN_CERTIFICATE,
-    PP_PIN_KEY
-}; /* ANY: matches either, as Postfix does */
+    PP_PIN_KEY,
+    PP_PIN_ISSUER_CERTIFICATE,
+    PP_PIN_ISSUER_KEY
+};
+enum pp_digest { PP_DIGEST_SHA256, PP_DIGEST_SHA384, PP_DIGEST_SHA512 };
+#define PP_DIGEST_MOST 64
 struct pp_pin {
     enum pp_pin_kind kind;
-    uint8_t sha256[32];
+    enum pp_digest digest;
+    uint8_t value[PP_DIGEST_MOST]; /* 32, 48 or 64 bytes, zeros behind */
 };
+/* Pins beside the check of the chain by a CA and of its name. */
+enum pp_pin_rule { PP_PIN_ALONE, PP_PIN_AND_CA, PP_PIN_OR_CA };
+/* A chain that a CA vouches for and no pin matches, where both are asked for. */
+enum pp_new_pin { PP_NEW_PIN_WAIT, PP_NEW_PIN_SEND };
+
+#define PP_TLS_1_2                  1u /* of pp_tls_policy.protocols; 0: both */
+#define PP_TLS_1_3                  2u
+#define PP_CIPHER_AES128_GCM        1u /* of pp_tls_policy.ciphers; 0: all */
+#define PP_CIPHER_AES256_GCM        2u
+#define PP_CIPHER_CHACHA20_POLY1305 4u
 
 struct pp_tls_policy {
     enum pp_tls_level level;
     enum pp_tls_mode mode;
+    enum pp_pin_rule pin_rule;
+    enum pp_new_pin on_new_pin;
+    uint8_t protocols, ciphers;
+    char tls_name[PP_NAME_CAP]; /* in place of the host's: verified, and sent as SNI */
+    char match[PP_NAME_CAP];    /* names, commas between; empty: the level's own */
     uint32_t pin_count;
     struct pp_pin pins[PP_PINS];
+};
+
+/* [tls_policy NAME]: what smarthosts at its destinations are asked for. */
+struct pp_tls_policy_config {
+    char name[64];
+    char destination[PP_DESTINATION_CAP]; /* host, host:port, .suffix, default; commas between */
+    struct pp_tls_policy tls;
+    uint32_t given[PP_CONFIG_GIVEN_WORDS]; /* as of pp_config */
 };
 
 enum pp_auth { PP_AUTH_AUTO, PP_AUTH_PLAIN, PP_AUTH_LOGIN, PP_AUTH_OFF };
@@ -60,8 +94,10 @@ enum pp_auth { PP_AUTH_AUTO, PP_AUTH_PLAIN, PP_AUTH_LOGIN, PP_AUTH_OFF };
 struct pp_smarthost_config {
     char name[64]; /* of the section, "" for [smarthost] */
     char host[PP_NAME_CAP];
-    uint16_t port; /* default 587, 465 for implicit TLS */
-    struct pp_tls_policy tls;
+    uint16_t port;                     /* default 587, 465 for implicit TLS */
+    struct pp_tls_policy tls;          /* after pp_config_finish() the one in force */
+    uint32_t tls_policy;               /* 1 + index of the [tls_policy] that it is from, 0 none */
+    char tls_matched[PP_NAME_CAP + 8]; /* the destination of it that matched */
     enum pp_auth auth;
     bool auth_without_tls; /* has to be asked for by name */
     char user[PP_NAME_CAP];
@@ -179,6 +215,8 @@ struct pp_config {
     } identity;
     uint32_t smarthost_count;
     struct pp_smarthost_config smarthosts[PP_SMARTHOSTS];
+    uint32_t tls_policy_count;
+    struct pp_tls_policy_config tls_policies[PP_TLS_POLICIES];
     char ca_file[PP_PATH_CAP];
     struct {
         char path[PP_PATH_CAP];
@@ -248,13 +286,20 @@ PP_MUST_USE enum pp_err pp_config_set(struct pp_config *config, struct pp_text s
 PP_MUST_USE enum pp_err pp_config_finish(struct pp_config *config, struct pp_config_error *error);
 void pp_config_wipe(struct pp_config *config); /* secrets and all */
 /*
- * A pin from text: `AA:BB:...` (Postfix; certificate or key), `sha256:` hex or base64 (either),
- * `cert:` or `key:` before any of these to say which. Upper and lower case, with colons or without;
- * what `openssl x509 -fingerprint -sha256` prints is read too. PP_ERR_SYNTAX; PP_ERR_UNSUPPORTED: a
- * fingerprint, but not by SHA-256 (MD5, SHA-1, ...).
+ * A pin from text: `AA:BB:...` (Postfix; certificate or key), `sha256:`, `sha384:`, `sha512:` and
+ * hex or base64 (either), `cert:`, `key:`, `issuer-cert:` or `issuer-key:` before any of these to
+ * say of what. Upper and lower case, with colons or without; digits alone say by their number which
+ * digest it is; what `openssl x509 -fingerprint -sha256` prints is read too. PP_ERR_SYNTAX;
+ * PP_ERR_UNSUPPORTED: a fingerprint by MD5 or SHA-1.
  */
 PP_MUST_USE enum pp_err pp_pin_parse(struct pp_text text, struct pp_pin *pin);
+size_t pp_digest_bytes(enum pp_digest digest);
+const char *pp_digest_name(enum pp_digest digest); /* "sha256" */
 const char *pp_tls_level_name(enum pp_tls_level level);
+/* True when the policy asks for a chain to a CA, so that there have to be CAs. */
+bool pp_tls_policy_wants_cas(const struct pp_tls_policy *policy);
+/* True when a name of the server's certificate counts for the policy. */
+bool pp_tls_policy_wants_names(const struct pp_tls_policy *policy);
 /* One `address/prefix`, or an address alone: IPv4 or IPv6; IPv4 mapped into IPv6 becomes IPv4.
  * PP_ERR_SYNTAX, PP_ERR_RANGE (prefix, or bits behind it that are not 0). */
 PP_MUST_USE enum pp_err pp_network_parse(struct pp_text text, struct pp_network *network);

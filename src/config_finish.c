@@ -20,21 +20,6 @@ static enum pp_err refuse(struct pp_config_error *error, const char *words_z)
     return PP_ERR_STATE;
 }
 
-static enum pp_err check_trust(const struct pp_smarthost_config *host,
-                               struct pp_config_error *error)
-{
-    const struct pp_tls_policy *tls = &host->tls;
-    if (tls->level == PP_TLS_FINGERPRINT && tls->pin_count == 0)
-        return refuse(error, "[smarthost] policy: fingerprint needs at least one pin; `pinpost pin "
-                             "HOST` prints ready lines");
-    if (tls->level != PP_TLS_FINGERPRINT && tls->pin_count > 0)
-        return refuse(error, "[smarthost] pin: pins decide only with policy = fingerprint; set it, "
-                             "or remove the pins");
-    if (tls->level == PP_TLS_NONE && tls->mode == PP_TLS_IMPLICIT)
-        return refuse(error, "[smarthost] tls: implicit contradicts policy = none; remove one");
-    return PP_OK;
-}
-
 static enum pp_err check_login(const struct pp_smarthost_config *host,
                                struct pp_config_error *error)
 {
@@ -53,6 +38,9 @@ static enum pp_err check_login(const struct pp_smarthost_config *host,
     if (host->tls.level == PP_TLS_NONE && !host->auth_without_tls)
         return refuse(error, "[smarthost] policy: none would send the password in the clear; "
                              "choose another, or ask for it with auth_without_tls = yes");
+    if (host->tls.level == PP_TLS_MAY && !host->auth_without_tls)
+        return refuse(error, "[smarthost] policy: may could send the password in the clear; choose "
+                             "encrypt or better, or ask for it with auth_without_tls = yes");
     return PP_OK;
 }
 
@@ -61,9 +49,7 @@ static enum pp_err finish_smarthost(struct pp_config *config, struct pp_config_e
     struct pp_smarthost_config *host = &config->smarthosts[0];
     if (config->smarthost_count == 0 || host->host[0] == '\0')
         return refuse(error, "[smarthost] host: is missing");
-    if (host->port == 0)
-        host->port = host->tls.mode == PP_TLS_IMPLICIT ? 465 : 587;
-    enum pp_err err = check_trust(host, error);
+    enum pp_err err = pp_config_finish_tls(config, host, error);
     return err == PP_OK ? check_login(host, error) : err;
 }
 

@@ -26,6 +26,10 @@
 #define USER(name)                                                                                 \
     (uint32_t) offsetof(struct pp_user_config, name), sizeof(((struct pp_user_config *)0)->name)
 
+#define POLICY(name)                                                                               \
+    (uint32_t) offsetof(struct pp_tls_policy_config, name),                                        \
+        sizeof(((struct pp_tls_policy_config *)0)->name)
+
 static const struct pp_config_word listener_tls[] = {{"none", PP_LISTENER_TLS_NONE},
                                                      {"may", PP_LISTENER_TLS_MAY},
                                                      {"require", PP_LISTENER_TLS_REQUIRE},
@@ -39,9 +43,19 @@ static const struct pp_config_word line_ends[] = {
     {"reject", PP_LINE_ENDS_REJECT}, {"normalize", PP_LINE_ENDS_NORMALIZE}, {NULL, 0}};
 static const struct pp_config_word tls_modes[] = {
     {"starttls", PP_TLS_STARTTLS}, {"implicit", PP_TLS_IMPLICIT}, {NULL, 0}};
-static const struct pp_config_word tls_levels[] = {
-    {"none", PP_TLS_NONE},     {"encrypt", PP_TLS_ENCRYPT}, {"fingerprint", PP_TLS_FINGERPRINT},
-    {"verify", PP_TLS_VERIFY}, {"secure", PP_TLS_SECURE},   {NULL, 0}};
+static const struct pp_config_word tls_levels[] = {{"none", PP_TLS_NONE},
+                                                   {"may", PP_TLS_MAY},
+                                                   {"encrypt", PP_TLS_ENCRYPT},
+                                                   {"fingerprint", PP_TLS_FINGERPRINT},
+                                                   {"verify", PP_TLS_VERIFY},
+                                                   {"secure", PP_TLS_SECURE},
+                                                   {"dane", PP_TLS_DANE},
+                                                   {"dane-only", PP_TLS_DANE_ONLY},
+                                                   {NULL, 0}};
+static const struct pp_config_word pin_rules[] = {
+    {"alone", PP_PIN_ALONE}, {"and-ca", PP_PIN_AND_CA}, {"or-ca", PP_PIN_OR_CA}, {NULL, 0}};
+static const struct pp_config_word new_pins[] = {
+    {"wait", PP_NEW_PIN_WAIT}, {"send", PP_NEW_PIN_SEND}, {NULL, 0}};
 static const struct pp_config_word auths[] = {{"auto", PP_AUTH_AUTO},
                                               {"plain", PP_AUTH_PLAIN},
                                               {"login", PP_AUTH_LOGIN},
@@ -77,14 +91,28 @@ static const struct pp_config_key keys[] = {
     {"smarthost", "tls", PP_CONFIG_WORD, HOST(tls.mode), 0, 0, tls_modes,
      "starttls", NULL, "TLS after STARTTLS (RFC 3207), or from the first byte (RFC 8314)."},
     {"smarthost", "policy", PP_CONFIG_WORD, HOST(tls.level), 0, 0, tls_levels,
-     "secure", NULL, "What the server has to prove: nothing and no TLS; TLS only; a pin; certificate chain and name."},
+     "secure", NULL, "What the server has to prove, by Postfix's names: nothing and no TLS; TLS where it is offered; TLS; a pin; "
+     "certificate chain and name (verify, secure); what the TLSA records say."},
     {"smarthost", "pin", PP_CONFIG_PIN, HOST(tls.pins), 0, PP_PINS, NULL,
-     NULL, NULL, "SHA-256 fingerprint of the certificate (cert:AA:BB:...) or of its key (key:AA:BB:...), for policy = "
-     "fingerprint. Any one of several matches. `pinpost pin HOST` prints them."},
+     NULL, NULL, "Fingerprint (SHA-256, 384 or 512) of the certificate (cert:AA:BB:...), of its key (key:AA:BB:...), or of an issuer in the chain "
+     "(issuer-cert:, issuer-key:), below which all signatures, the dates and the name have to be good. Any one of several matches. `pinpost pin HOST` prints them."},
+    {"smarthost", "pin_rule", PP_CONFIG_WORD, HOST(tls.pin_rule), 0, 0, pin_rules,
+     "alone", NULL, "A pin is all that is asked for; a pin and a chain to a CA with the right name; one of both."},
+    {"smarthost", "on_new_pin", PP_CONFIG_WORD, HOST(tls.on_new_pin), 0, 0, new_pins,
+     "wait", NULL, "With pin_rule = and-ca, a certificate that a CA vouches for and no pin matches: mail waits until `pinpost pin --accept`, or goes out with a warning."},
+    {"smarthost", "match", PP_CONFIG_MATCH, HOST(tls.match), 0, 0, NULL,
+     NULL, "hostname with policy = verify; else nexthop, dot-nexthop", "Names of which the certificate must have one: the server's (hostname), host itself (nexthop), "
+     "any below it (dot-nexthop), NAME, any below .NAME."},
+    {"smarthost", "tls_name", PP_CONFIG_DOMAIN, HOST(tls.tls_name), 0, 0, NULL,
+     NULL, "host", "Name that is verified and sent as SNI in place of host."},
+    {"smarthost", "protocols", PP_CONFIG_PROTOCOLS, HOST(tls.protocols), 0, 0, NULL,
+     NULL, "TLSv1.2, TLSv1.3", "Versions of TLS; >=TLSv1.3 and !TLSv1.2 are understood too."},
+    {"smarthost", "ciphers", PP_CONFIG_CIPHERS, HOST(tls.ciphers), 0, 0, NULL,
+     NULL, "all", "Ciphers, to narrow the choice."},
     {"smarthost", "auth", PP_CONFIG_WORD, HOST(auth), 0, 0, auths,
      "auto", NULL, "Login mechanism; auto takes the best that the server offers."},
     {"smarthost", "auth_without_tls", PP_CONFIG_WORD, HOST(auth_without_tls), 0, 0, yes_no,
-     "no", NULL, "With policy = none: send the password in the clear."},
+     "no", NULL, "With policy = none or may: send the password in the clear. With dane: log in where there are no TLSA records."},
     {"smarthost", "user", PP_CONFIG_TEXT, HOST(user), 0, 0, NULL,
      NULL, NULL, "Account. Without it there is no login."},
     {"smarthost", "password", PP_CONFIG_SECRET, HOST(password), 0, 0, NULL,
@@ -95,7 +123,31 @@ static const struct pp_config_key keys[] = {
      "any", NULL, "Which addresses of the server are tried."},
 
     {"tls", "ca_file", PP_CONFIG_PATH, FIELD(ca_file), 0, 0, NULL,
-     "/etc/ssl/certs/ca-certificates.crt", NULL, "CA certificates (PEM) for policy = verify and secure."},
+     "/etc/ssl/certs/ca-certificates.crt", NULL, "CA certificates (PEM) for policy = verify and secure, and for pins beside a CA."},
+
+    {"tls_policy", "destination", PP_CONFIG_DESTINATIONS, POLICY(destination), 0, 0, NULL,
+     NULL, NULL, "Smarthosts that the policy is for: host, host:port, .suffix (all below it), default. The best fit counts, in that order with host:port first. Must be given."},
+    {"tls_policy", "tls", PP_CONFIG_WORD, POLICY(tls.mode), 0, 0, tls_modes,
+     "starttls", NULL, "TLS after STARTTLS (RFC 3207), or from the first byte (RFC 8314)."},
+    {"tls_policy", "policy", PP_CONFIG_WORD, POLICY(tls.level), 0, 0, tls_levels,
+     "secure", NULL, "What the server has to prove, by Postfix's names: nothing and no TLS; TLS where it is offered; TLS; a pin; "
+     "certificate chain and name (verify, secure); what the TLSA records say."},
+    {"tls_policy", "pin", PP_CONFIG_PIN, POLICY(tls.pins), 0, PP_PINS, NULL,
+     NULL, NULL, "Fingerprint (SHA-256, 384 or 512) of the certificate (cert:AA:BB:...), of its key (key:AA:BB:...), or of an issuer in the chain "
+     "(issuer-cert:, issuer-key:), below which all signatures, the dates and the name have to be good. Any one of several matches. `pinpost pin HOST` prints them."},
+    {"tls_policy", "pin_rule", PP_CONFIG_WORD, POLICY(tls.pin_rule), 0, 0, pin_rules,
+     "alone", NULL, "A pin is all that is asked for; a pin and a chain to a CA with the right name; one of both."},
+    {"tls_policy", "on_new_pin", PP_CONFIG_WORD, POLICY(tls.on_new_pin), 0, 0, new_pins,
+     "wait", NULL, "With pin_rule = and-ca, a certificate that a CA vouches for and no pin matches: mail waits until `pinpost pin --accept`, or goes out with a warning."},
+    {"tls_policy", "match", PP_CONFIG_MATCH, POLICY(tls.match), 0, 0, NULL,
+     NULL, "hostname with policy = verify; else nexthop, dot-nexthop", "Names of which the certificate must have one: the server's (hostname), host itself (nexthop), "
+     "any below it (dot-nexthop), NAME, any below .NAME."},
+    {"tls_policy", "tls_name", PP_CONFIG_DOMAIN, POLICY(tls.tls_name), 0, 0, NULL,
+     NULL, "host", "Name that is verified and sent as SNI in place of host."},
+    {"tls_policy", "protocols", PP_CONFIG_PROTOCOLS, POLICY(tls.protocols), 0, 0, NULL,
+     NULL, "TLSv1.2, TLSv1.3", "Versions of TLS; >=TLSv1.3 and !TLSv1.2 are understood too."},
+    {"tls_policy", "ciphers", PP_CONFIG_CIPHERS, POLICY(tls.ciphers), 0, 0, NULL,
+     NULL, "all", "Ciphers, to narrow the choice."},
 
     {"queue", "path", PP_CONFIG_PATH, FIELD(queue.path), 0, 0, NULL,
      "/var/spool/pinpost/store", NULL, "The store: a file with the layout of raw flash, a block device (an SD card) or a flash chip (/dev/mtd0)."},
@@ -131,8 +183,8 @@ static const struct pp_config_key keys[] = {
      "off", NULL, "Logins are not offered, offered, or required of everybody. They are only offered in TLS."},
     {"listener", "networks", PP_CONFIG_NETWORKS, LISTENER(networks), 0, PP_LISTENER_NETWORKS, NULL,
      NULL, NULL, "Clients in these may relay without a login."},
-    {"listener", "client_pin", PP_CONFIG_PIN, LISTENER(client_pins), 0, PP_PINS, NULL,
-     NULL, NULL, "Clients with one of these certificates or keys may relay without a login."},
+    {"listener", "client_pin", PP_CONFIG_CLIENT_PIN, LISTENER(client_pins), 0, PP_PINS, NULL,
+     NULL, NULL, "Clients with one of these certificates or keys (SHA-256) may relay without a login."},
     {"listener", "line_ends", PP_CONFIG_WORD, LISTENER(line_ends), 0, 0, line_ends,
      "reject", NULL, "A message with a bare CR or LF is refused, or made clean. CRLF.CRLF alone ends it either way."},
     {"listener", "rewrite_sender", PP_CONFIG_WORD, LISTENER(rewrite_sender), 0, 0, yes_no,
@@ -308,6 +360,9 @@ static void put_allowed_text(struct pp_writer *w, const struct pp_config_key *ke
         [PP_CONFIG_ADDRESS] = "an address like user@example.org",
         [PP_CONFIG_LIST] = "addresses like user@example.org, commas between",
         [PP_CONFIG_PATH] = "a path that begins with /",
+        [PP_CONFIG_MATCH] =
+            "hostname, nexthop, dot-nexthop, mail.example.org or .example.org, commas between",
+        [PP_CONFIG_DESTINATIONS] = "host, host:port, .suffix or default, commas between",
         [PP_CONFIG_PATTERNS] = "user@example.org, *@example.org or *, commas between",
     };
     put_up_to(w, words[key->type], key->size - 1, " bytes");
@@ -324,8 +379,20 @@ void pp_config_put_allowed(struct pp_writer *w, const struct pp_config_key *key)
                   key->max, "");
         break;
     case PP_CONFIG_PIN:
+        put_up_to(w,
+                  "fingerprints (SHA-256, 384, 512) as cert:AA:BB:..., key:, issuer-cert: or "
+                  "issuer-key:, commas between",
+                  key->max, "");
+        break;
+    case PP_CONFIG_CLIENT_PIN:
         put_up_to(w, "SHA-256 fingerprints as cert:AA:BB:... or key:AA:BB:..., commas between",
                   key->max, "");
+        break;
+    case PP_CONFIG_PROTOCOLS:
+        pp_put_z(w, "TLSv1.2, TLSv1.3, >=TLSv1.2, >=TLSv1.3, commas between");
+        break;
+    case PP_CONFIG_CIPHERS:
+        pp_put_z(w, "aes128-gcm, aes256-gcm, chacha20-poly1305, commas between");
         break;
     case PP_CONFIG_NUMBER:
         put_range(w, key, pp_put_u64, "");

@@ -103,7 +103,7 @@ static bool is_name(struct pp_text text)
 }
 
 /* RFC 1123 2.1 with the underscore that people use; labels of 1 to 63, no dot at either end. */
-static bool is_domain(struct pp_text text)
+bool pp_config_is_domain(struct pp_text text)
 {
     if (!is_name(text) || text.len > 253 || text.p[text.len - 1] == '.')
         return false;
@@ -133,7 +133,7 @@ static bool looks_like_ipv6(struct pp_text text)
 
 static bool is_host(struct pp_text text)
 {
-    return is_domain(text) || looks_like_ipv6(text);
+    return pp_config_is_domain(text) || looks_like_ipv6(text);
 }
 
 /* What would break an envelope or a list; the grammar is checked where mail is taken in. */
@@ -157,7 +157,7 @@ static bool is_address(struct pp_text text)
         return true;
     domain.p++;
     domain.len--;
-    return domain.len > 0 && (is_domain(domain) || !pp_text_is_ascii(domain));
+    return domain.len > 0 && (pp_config_is_domain(domain) || !pp_text_is_ascii(domain));
 }
 
 static bool is_list(struct pp_text text)
@@ -179,7 +179,7 @@ static bool is_pattern(struct pp_text text)
     if (pp_text_equal(text, pp_text_z("*")))
         return true;
     if (pp_text_starts_nocase(text, pp_text_z("*@")))
-        return is_domain(pp_text_n(text.p + 2, text.len - 2));
+        return pp_config_is_domain(pp_text_n(text.p + 2, text.len - 2));
     return pp_text_find(text, '*') == text.len && is_address(text);
 }
 
@@ -210,7 +210,7 @@ static bool is_text_of(enum pp_config_type type, struct pp_text value)
     case PP_CONFIG_HOST:
         return is_host(value);
     case PP_CONFIG_DOMAIN:
-        return is_domain(value);
+        return pp_config_is_domain(value);
     case PP_CONFIG_ADDRESS:
         return is_address(value);
     case PP_CONFIG_LIST:
@@ -219,6 +219,10 @@ static bool is_text_of(enum pp_config_type type, struct pp_text value)
         return is_path(value);
     case PP_CONFIG_PATTERNS:
         return is_patterns(value);
+    case PP_CONFIG_MATCH:
+        return pp_config_check_match(value) == PP_OK;
+    case PP_CONFIG_DESTINATIONS:
+        return pp_config_check_destinations(value) == PP_OK;
     default:
         return false;
     }
@@ -284,8 +288,17 @@ _Static_assert(offsetof(struct pp_listener_config, networks) ==
 
 static enum pp_err parse_one(const struct pp_config_key *key, struct pp_text text, uint8_t *out)
 {
-    return key->type == PP_CONFIG_PIN ? pp_pin_parse(text, (void *)out)
-                                      : pp_network_parse(text, (void *)out);
+    struct pp_pin pin = {PP_PIN_ANY, PP_DIGEST_SHA256, {0}};
+    if (key->type == PP_CONFIG_NETWORKS)
+        return pp_network_parse(text, (void *)out);
+    enum pp_err err = pp_pin_parse(text, &pin);
+    /* What a ticket keeps of a client is a SHA-256, and its issuers are not looked at. */
+    bool of_client = pin.digest == PP_DIGEST_SHA256 && pin.kind <= PP_PIN_KEY;
+    if (err == PP_OK && key->type == PP_CONFIG_CLIENT_PIN && !of_client)
+        err = PP_ERR_UNSUPPORTED;
+    if (err == PP_OK)
+        memcpy(out, &pin, sizeof pin);
+    return err;
 }
 
 /* All of the list or nothing. */
@@ -317,10 +330,15 @@ enum pp_err pp_config_store(const struct pp_config_key *key, void *base, struct 
     enum pp_err err;
     switch (key->type) {
     case PP_CONFIG_PIN:
+    case PP_CONFIG_CLIENT_PIN:
     case PP_CONFIG_NETWORKS:
         return store_list(key, field, value);
     case PP_CONFIG_VERIFIER:
         return pp_scram_verifier_parse(value, field);
+    case PP_CONFIG_PROTOCOLS:
+        return pp_config_protocols(value, field);
+    case PP_CONFIG_CIPHERS:
+        return pp_config_ciphers(value, field);
     case PP_CONFIG_WORD:
         return store_word(key, field, value);
     case PP_CONFIG_PERCENT:

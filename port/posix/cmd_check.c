@@ -29,7 +29,7 @@ static int check_cas(const struct pp_cmd_context *context)
         pp_cmd_say(context, "%s: %s", context->config_path_z, words);
         return EX_CONFIG;
     }
-    if (context->config.smarthosts[0].tls.level >= PP_TLS_VERIFY) {
+    if (pp_tls_policy_wants_cas(&context->config.smarthosts[0].tls)) {
         (void)printf("  %-11s%s\n", "CAs", context->config.ca_file);
     }
     return EX_OK;
@@ -63,6 +63,44 @@ static void show_smarthost(const struct pp_smarthost_config *host)
         (void)printf(", login as %s\n", host->user);
     } else {
         (void)printf(", no login\n");
+    }
+}
+
+/* What narrows the level, and where the policy came from. */
+static void show_policy(const struct pp_config *config, const struct pp_smarthost_config *host)
+{
+    static const char *const rules[] = {"alone", "and a CA", "or a CA"};
+    const struct pp_tls_policy *tls = &host->tls;
+
+    (void)printf("  %-11s%s", "TLS policy", pp_tls_level_name(tls->level));
+    if (tls->pin_count > 0) {
+        (void)printf(", pins %s", rules[tls->pin_rule]);
+    }
+    if (tls->tls_name[0] != '\0') {
+        (void)printf(", name %s", tls->tls_name);
+    }
+    if (tls->match[0] != '\0') {
+        (void)printf(", match %s", tls->match);
+    }
+    if (tls->protocols != 0) {
+        (void)printf(",%s%s", (tls->protocols & PP_TLS_1_2) != 0 ? " TLSv1.2" : "",
+                     (tls->protocols & PP_TLS_1_3) != 0 ? " TLSv1.3" : "");
+    }
+    if (host->tls_policy > 0) {
+        (void)printf(", from [tls_policy %s] for %s\n",
+                     config->tls_policies[host->tls_policy - 1].name, host->tls_matched);
+    } else {
+        (void)printf(", from [smarthost]\n");
+    }
+}
+
+static void warn_policies(const struct pp_config *config)
+{
+    for (uint32_t i = 0; i < config->tls_policy_count; i++) {
+        if (config->smarthosts[0].tls_policy != i + 1) {
+            (void)printf("  warning: [tls_policy %s] is used by no smarthost\n",
+                         config->tls_policies[i].name);
+        }
     }
 }
 
@@ -179,7 +217,12 @@ static void warn(const struct pp_config *config)
                      host->user[0] != '\0' ? " and password" : "");
     } else if (host->tls.level == PP_TLS_ENCRYPT) {
         (void)printf("  warning: policy = encrypt trusts whoever answers\n");
+    } else if (host->tls.level == PP_TLS_MAY) {
+        (void)printf("  warning: policy = may trusts whoever answers, and sends mail%s in the "
+                     "clear where TLS is not to be had\n",
+                     host->user[0] != '\0' ? " and password" : "");
     }
+    warn_policies(config);
     if (config->identity.from[0] == '\0') {
         (void)printf("  warning: [identity] from is not given; many smarthosts want the account's "
                      "address there\n");
@@ -220,6 +263,7 @@ int pp_cmd_check(struct pp_cmd_context *context, int argc, char **argv)
     (void)printf("%s:\n", context->config_path_z);
     show_identity(&context->config);
     show_smarthost(&context->config.smarthosts[0]);
+    show_policy(&context->config, &context->config.smarthosts[0]);
     show_queue(&context->config);
     for (uint32_t i = 0; i < context->config.listener_count; i++) {
         show_listener(&context->config, &context->config.listeners[i]);

@@ -342,7 +342,7 @@ static void check_ca_file(struct reading *r)
 {
     const struct pp_smarthost_config *host = &r->config->smarthosts[0];
 
-    if (r->config->smarthost_count == 0 || host->tls.level < PP_TLS_VERIFY)
+    if (r->config->smarthost_count == 0 || !pp_tls_policy_wants_cas(&host->tls))
         return;
     int fd = open(r->config->ca_file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)

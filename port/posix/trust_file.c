@@ -14,7 +14,7 @@
 
 static bool wants_trust(const struct pp_config *config)
 {
-    return config->smarthost_count > 0 && config->smarthosts[0].tls.level >= PP_TLS_VERIFY;
+    return config->smarthost_count > 0 && pp_tls_policy_wants_cas(&config->smarthosts[0].tls);
 }
 
 static enum pp_err open_error(void)

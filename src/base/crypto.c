@@ -13,6 +13,7 @@
 
 #include <mbedtls/ctr_drbg.h>
 #include <mbedtls/sha256.h>
+#include <mbedtls/sha512.h>
 
 #include "base/bytes.h"
 
@@ -102,6 +103,16 @@ uint64_t pp_random_below(uint64_t below)
 enum pp_err pp_sha256(const void *bytes, size_t len, uint8_t out[PP_SHA256_BYTES])
 {
     return mbedtls_sha256(bytes, len, out, 0) == 0 ? PP_OK : PP_ERR_STATE;
+}
+
+enum pp_err pp_sha384(const void *bytes, size_t len, uint8_t out[48])
+{
+    return mbedtls_sha512(bytes, len, out, 1) == 0 ? PP_OK : PP_ERR_STATE;
+}
+
+enum pp_err pp_sha512(const void *bytes, size_t len, uint8_t out[64])
+{
+    return mbedtls_sha512(bytes, len, out, 0) == 0 ? PP_OK : PP_ERR_STATE;
 }
 
 /* ---- HMAC ---- */

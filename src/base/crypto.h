@@ -32,6 +32,8 @@ PP_MUST_USE enum pp_err pp_random(void *out, size_t len);
 /* Uniform in [0, below); 0 when below is 0 or the generator fails: for jitter, not for keys. */
 uint64_t pp_random_below(uint64_t below);
 PP_MUST_USE enum pp_err pp_sha256(const void *bytes, size_t len, uint8_t out[PP_SHA256_BYTES]);
+PP_MUST_USE enum pp_err pp_sha384(const void *bytes, size_t len, uint8_t out[48]);
+PP_MUST_USE enum pp_err pp_sha512(const void *bytes, size_t len, uint8_t out[64]);
 /* HMAC-SHA-256 (RFC 2104). `out` may be `bytes`. */
 PP_MUST_USE enum pp_err pp_hmac_sha256(const void *key, size_t key_len, const void *bytes,
                                        size_t len, uint8_t out[PP_SHA256_BYTES]);

@@ -48,6 +48,21 @@ struct pp_date pp_date_from_wall(int64_t wall_s)
     return date;
 }
 
+int64_t pp_date_to_wall(const struct pp_date *date)
+{
+    if (date->year < 1970)
+        return 0;
+    if (date->year > 9999)
+        return LAST_WALL_S;
+    uint32_t year = (uint32_t)date->year - (date->month <= 2 ? 1 : 0);
+    uint32_t month_from_march = (date->month + 9u) % 12;
+    uint32_t year_of_era = year % 400;
+    uint32_t day_of_year = (153 * month_from_march + 2) / 5 + date->day - 1u;
+    uint32_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    int64_t days = (int64_t)(year / 400) * 146097 + day_of_era - 719468;
+    return days * DAY_S + date->hour * 3600 + date->minute * 60 + date->second;
+}
+
 static void put_clock(struct pp_writer *w, const struct pp_date *date)
 {
     pp_put_u64_pad(w, date->hour, 2);

@@ -29,6 +29,8 @@ pp_time_ms pp_time_add(pp_time_ms at_ms, uint64_t span_ms); /* stops at PP_TIME_
 pp_time_ms pp_time_min(pp_time_ms a, pp_time_ms b);
 /* Any second from 1970 to 9999; others are clamped. */
 struct pp_date pp_date_from_wall(int64_t wall_s);
+/* The other way round: a date from 1970 to 9999, others are clamped; `weekday` does not count. */
+int64_t pp_date_to_wall(const struct pp_date *date);
 void pp_put_date_rfc5322(struct pp_writer *w, int64_t wall_s); /* Sun, 22 Nov 2026 21:24:00 +0000 */
 void pp_put_date_iso(struct pp_writer *w, int64_t wall_s);     /* 2026-11-22T21:24:00Z */
 /* "5 days", "30 min", "45 s": for words to an operator. */

@@ -26,6 +26,15 @@ static void close_failed(struct pp_path *path, enum pp_stage stage, const char *
     path->state = PP_PATH_CLOSED;
 }
 
+static void set_words(char *out, size_t cap, const char *text_z)
+{
+    struct pp_writer w;
+
+    pp_writer_init(&w, out, cap - 1);
+    pp_put_z(&w, text_z);
+    out[w.len < cap ? w.len : cap - 1] = '\0';
+}
+
 static void step(struct pp_path *path, enum pp_path_step reached)
 {
     if (path->on_step != NULL) {
@@ -38,9 +47,38 @@ const struct pp_address *pp_path_address(const struct pp_path *path)
     return &path->answer.addresses[path->address];
 }
 
+static const struct pp_tls_policy no_tls = {.level = PP_TLS_NONE};
+
+struct pp_tls_target pp_path_target(const struct pp_path *path)
+{
+    return (struct pp_tls_target){
+        .policy = path->plaintext ? &no_tls : &path->smarthost.tls,
+        .host_z = path->smarthost.host,
+        .tlsa = path->tlsa_known ? &path->tlsa : NULL,
+        .tlsa_base_z = path->tlsa_base,
+        .inspect = path->inspect,
+        .chain = path->chain,
+    };
+}
+
 static bool wants_starttls(const struct pp_path *path)
 {
-    return path->smarthost.tls.level != PP_TLS_NONE && path->smarthost.tls.mode == PP_TLS_STARTTLS;
+    return path->smarthost.tls.level != PP_TLS_NONE && !path->plaintext &&
+           path->smarthost.tls.mode == PP_TLS_STARTTLS;
+}
+
+static bool has_login(const struct pp_path *path)
+{
+    return path->smarthost.user[0] != '\0' && path->smarthost.auth != PP_AUTH_OFF;
+}
+
+/* Only MAY, which dane without records is too, does without. */
+static bool is_optional(const struct pp_path *path)
+{
+    struct pp_tls_target target = pp_path_target(path);
+
+    return !path->inspect && pp_tls_level_in_force(&target) == PP_TLS_MAY &&
+           (!has_login(path) || path->smarthost.auth_without_tls);
 }
 
 static bool wants_implicit_tls(const struct pp_path *path)
@@ -60,6 +98,9 @@ void pp_path_start(struct pp_path *path, const struct pp_path_setup *setup, pp_t
     pp_put_z(&w, setup->hostname_z);
     path->hostname[w.len] = '\0';
     path->inspect = setup->inspect;
+    path->chain = setup->chain;
+    path->plaintext = path->tlsa_known = false;
+    path->clear_why[0] = path->tlsa_base[0] = '\0';
     path->on_step = setup->on_step;
     path->ctx = setup->ctx;
     path->greeted = path->secured = path->ready = path->failed = false;
@@ -92,7 +133,6 @@ void pp_path_start(struct pp_path *path, const struct pp_path_setup *setup, pp_t
 /* Dial the address at `path->address`; PP_OK when a connection is on its way. */
 static enum pp_err dial(struct pp_path *path, pp_time_ms now_ms)
 {
-    static const struct pp_tls_policy no_tls = {.level = PP_TLS_NONE};
     const struct pp_machine machine = {
         .ctx = &path->client,
         .pump = pp_smtp_client_pump,
@@ -101,18 +141,16 @@ static enum pp_err dial(struct pp_path *path, pp_time_ms now_ms)
         .finished = pp_smtp_client_finished,
     };
     struct pp_address to = *pp_path_address(path);
-    const struct pp_tls_policy *policy =
-        path->smarthost.tls.level == PP_TLS_NONE ? &no_tls : &path->smarthost.tls;
+    const struct pp_tls_target target = pp_path_target(path);
     enum pp_err err;
 
     to.port = path->smarthost.port;
     pp_tls_give_memory(&path->tls, &path->tls_memory, sizeof(path->tls_memory));
-    err = pp_link_connect(&path->link, path->port, &to, &machine, &path->tls, policy,
-                          path->smarthost.host, path->timeouts.handshake_ms);
+    err = pp_link_connect(&path->link, path->port, &to, &machine, &path->tls, &target,
+                          path->timeouts.handshake_ms);
     if (err != PP_OK) {
         return err;
     }
-    path->link.inspect = path->inspect;
     path->last_write_ms = now_ms;
     path->connect_deadline_ms = pp_time_add(now_ms, path->timeouts.connect_ms);
     path->state = PP_PATH_CONNECTING;
@@ -150,6 +188,19 @@ static const char *resolve_words(enum pp_err err)
     }
 }
 
+/* What DNS says of the server's certificate, or does not say, may forbid it. */
+static bool is_forbidden(struct pp_path *path)
+{
+    const struct pp_tls_target target = pp_path_target(path);
+    bool login_at_stake = has_login(path) && !path->smarthost.auth_without_tls;
+    const char *why_z = pp_tls_why_not_connect(&target, login_at_stake);
+
+    if (why_z != NULL) {
+        close_failed(path, PP_STAGE_TRUST, why_z);
+    }
+    return why_z != NULL;
+}
+
 static void pump_resolving(struct pp_path *path, pp_time_ms now_ms)
 {
     enum pp_err err = pp_dns_poll(&path->lookup, now_ms, &path->answer);
@@ -164,6 +215,10 @@ static void pump_resolving(struct pp_path *path, pp_time_ms now_ms)
     }
     step(path, PP_PATH_RESOLVED);
     path->address = 0;
+    if (is_forbidden(path)) {
+        return;
+    }
+    path->params.tls_optional = is_optional(path);
     dial_from(path, PP_STAGE_CONNECT, PP_ERR_UNREACHABLE, now_ms);
 }
 
@@ -206,6 +261,13 @@ static void notice_steps(struct pp_path *path)
     }
     if (!path->ready && pp_smtp_client_event(&path->client) == PP_SMTP_EVENT_READY) {
         path->ready = true;
+        if (!path->secured && path->smarthost.tls.level != PP_TLS_NONE) {
+            if (!path->plaintext) {
+                set_words(path->clear_why, sizeof(path->clear_why),
+                          "the server does not offer STARTTLS");
+            }
+            step(path, PP_PATH_CLEAR);
+        }
         step(path, PP_PATH_READY);
     }
 }
@@ -262,6 +324,32 @@ static bool may_try_next_address(const struct pp_path *path)
            path->failure_stage == PP_STAGE_GREETING;
 }
 
+/*
+ * With TLS that does not work, `may` comes again without it, on a connection on which nothing of
+ * the failed handshake is left. With a login to lose it waits, whatever else is allowed.
+ */
+static bool may_go_without_tls(const struct pp_path *path)
+{
+    return path->failed && !path->secured && !path->plaintext && is_optional(path) &&
+           !has_login(path) && path->smarthost.tls.mode == PP_TLS_STARTTLS &&
+           (path->failure_stage == PP_STAGE_STARTTLS || path->failure_stage == PP_STAGE_HANDSHAKE);
+}
+
+static void go_without_tls(struct pp_path *path, pp_time_ms now_ms)
+{
+    char text[sizeof(path->clear_why)];
+    struct pp_writer w;
+
+    pp_writer_init(&w, text, sizeof(text) - 1);
+    pp_put_reply(&w, &path->failure);
+    text[w.len < sizeof(text) ? w.len : sizeof(text) - 1] = '\0';
+    set_words(path->clear_why, sizeof(path->clear_why), text);
+    path->plaintext = true;
+    path->failed = path->greeted = false;
+    path->params.wants_tls = false;
+    dial_from(path, path->failure_stage, PP_ERR_CLOSED, now_ms);
+}
+
 static bool pump_talking(struct pp_path *path, pp_time_ms now_ms)
 {
     bool more = pp_link_pump(&path->link, now_ms);
@@ -289,6 +377,10 @@ static bool pump_talking(struct pp_path *path, pp_time_ms now_ms)
     }
     if (path->link.state == PP_LINK_CLOSED) {
         finish_talking(path, now_ms);
+        if (may_go_without_tls(path)) {
+            go_without_tls(path, now_ms);
+            return true;
+        }
         if (may_try_next_address(path)) {
             path->failed = path->secured = false;
             path->address++;

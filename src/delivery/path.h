@@ -24,6 +24,7 @@ enum pp_path_step {
     PP_PATH_CONNECTED,
     PP_PATH_GREETED,
     PP_PATH_SECURED, /* handshake done and the policy met */
+    PP_PATH_CLEAR,   /* in place of it: the policy is content without TLS, see clear_why */
     PP_PATH_READY    /* logged in where a login is wanted */
 };
 
@@ -41,6 +42,7 @@ struct pp_path_setup {
     const struct pp_timeouts *timeouts;          /* copied */
     const char *hostname_z;                      /* copied */
     bool inspect; /* any certificate will do, and after TLS nothing is said but QUIT */
+    struct pp_tls_chain *chain; /* with inspect: gets what was shown; may be NULL */
     void (*on_step)(void *ctx, enum pp_path_step step);
     void (*on_verdict)(void *ctx, uint16_t recipient, enum pp_verdict verdict, enum pp_scope scope,
                        enum pp_stage stage, const struct pp_reply *reply);
@@ -53,10 +55,16 @@ struct pp_path {
     struct pp_timeouts timeouts;
     char hostname[PP_NAME_CAP];
     bool inspect;
+    struct pp_tls_chain *chain;
     void (*on_step)(void *ctx, enum pp_path_step step);
     void *ctx;
     enum pp_path_state state;
     bool greeted, secured, ready;
+    bool plaintext; /* TLS failed, and the policy is content without it: none on this connection */
+    char clear_why[200]; /* why there is no TLS where the policy would have had it */
+    bool tlsa_known;     /* TLSA records were asked for */
+    struct pp_tlsa_set tlsa;
+    char tlsa_base[PP_NAME_CAP]; /* the name they were asked for; empty: the host's */
     pp_time_ms started_ms;
     pp_time_ms connect_deadline_ms;
     pp_time_ms last_write_ms;
@@ -83,6 +91,8 @@ bool pp_path_pump(struct pp_path *path, pp_time_ms now_ms);
 pp_time_ms pp_path_deadline_ms(const struct pp_path *path);
 /* Drop it: recipients under way get LATER. */
 void pp_path_abort(struct pp_path *path, const char *why_z, pp_time_ms now_ms);
+/* Whom the connection means, and what is asked of him; points into the path. */
+struct pp_tls_target pp_path_target(const struct pp_path *path);
 const struct pp_address *pp_path_address(const struct pp_path *path);
 
 #endif

@@ -58,23 +58,10 @@ static void say_tls(struct pp_probe *probe)
     if (probe->path.inspect) {
         return;
     }
-    switch (probe->path.smarthost.tls.level) {
-    case PP_TLS_FINGERPRINT:
-        pp_writer_init(&w, text, sizeof(text));
-        pp_put_z(&w, "pin ");
-        pp_put_u64(&w, (uint64_t)facts->pin_index + 1);
-        pp_put_z(&w, " of ");
-        pp_put_u64(&w, probe->path.smarthost.tls.pin_count);
-        pp_put_z(&w, " matches");
-        say(probe, PP_PROBE_TRUST, pp_writer_text(&w));
-        break;
-    case PP_TLS_ENCRYPT:
-        say(probe, PP_PROBE_TRUST, pp_text_z("not checked: policy = encrypt trusts anybody"));
-        break;
-    default:
-        say(probe, PP_PROBE_TRUST, pp_text_z("signed by a known CA, and for this host name"));
-        break;
-    }
+    say(probe, PP_PROBE_TRUST,
+        probe->path.smarthost.tls.level == PP_TLS_ENCRYPT
+            ? pp_text_z("not checked: policy = encrypt trusts anybody")
+            : pp_text_z(facts->how));
 }
 
 static void on_step(void *ctx, enum pp_path_step step)
@@ -95,6 +82,9 @@ static void on_step(void *ctx, enum pp_path_step step)
     case PP_PATH_SECURED:
         say_tls(probe);
         break;
+    case PP_PATH_CLEAR:
+        say(probe, PP_PROBE_TLS, pp_text_z("none: policy = may, and TLS was not to be had"));
+        break;
     case PP_PATH_READY:
         say(probe, PP_PROBE_LOGIN,
             probe->path.smarthost.user[0] != '\0' ? pp_text_z(probe->path.smarthost.user)
@@ -114,6 +104,7 @@ static enum pp_probe_step step_of(enum pp_stage stage, bool has_certificate)
     case PP_STAGE_EHLO:
         return PP_PROBE_GREETING;
     case PP_STAGE_STARTTLS:
+    case PP_STAGE_TRUST:
         return PP_PROBE_TLS;
     case PP_STAGE_HANDSHAKE:
         return has_certificate ? PP_PROBE_TRUST : PP_PROBE_TLS;

@@ -80,6 +80,8 @@ const char *pp_route_advice(enum pp_stage stage)
     switch (stage) {
     case PP_STAGE_RESOLVE:
         return "check host in [smarthost] and the machine's name servers";
+    case PP_STAGE_TRUST:
+        return "mail waits until its TLSA records are there; or choose another policy";
     case PP_STAGE_CONNECT:
         return "check host and port in [smarthost] and that the network lets them through";
     case PP_STAGE_GREETING:

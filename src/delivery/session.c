@@ -32,6 +32,16 @@ static void end_line(struct pp_delivery_session *s, struct pp_log_line *line)
     pp_log_end(line);
 }
 
+static void log_pin_value(struct pp_log_line *line, const char *key_z, const struct pp_pin *pin)
+{
+    char text[256];
+    struct pp_writer w;
+
+    pp_writer_init(&w, text, sizeof(text));
+    pp_put_pin_value(&w, pin);
+    pp_log_text(line, key_z, pp_writer_text(&w));
+}
+
 static void log_pin(struct pp_log_line *line, const char *key_z, enum pp_pin_kind kind,
                     const uint8_t sha256[32])
 {
@@ -48,24 +58,39 @@ static void log_secured(struct pp_delivery_session *s)
     struct pp_log_line line;
     const struct pp_tls_facts *facts = pp_tls_facts(&s->path.tls);
     const struct pp_tls_policy *policy = &s->path.smarthost.tls;
+    const struct pp_tls_target target = pp_path_target(&s->path);
+    enum pp_tls_level level = pp_tls_level_in_force(&target);
 
     begin_line(s, &line, PP_LOG_INFO, "tls");
     pp_log_z(&line, "version", facts->version);
     pp_log_z(&line, "cipher", facts->cipher);
     end_line(s, &line);
-    if (policy->level == PP_TLS_FINGERPRINT && facts->pin_index >= 0) {
+    if (level >= PP_TLS_FINGERPRINT && facts->pin_index >= 0) {
         const struct pp_pin *pin = &policy->pins[facts->pin_index];
         begin_line(s, &line, PP_LOG_INFO, "pin_matched");
-        log_pin(&line, "pin", pin->kind, pin->sha256);
+        log_pin_value(&line, "pin", pin);
         pp_log_u64(&line, "number", (uint64_t)facts->pin_index + 1);
-    } else if (policy->level == PP_TLS_ENCRYPT) {
+    } else if (level < PP_TLS_FINGERPRINT) {
         begin_line(s, &line, PP_LOG_WARN, "not_verified");
-        pp_log_z(&line, "policy", "encrypt: nobody checked who the server is");
+        pp_log_z(&line, "policy",
+                 policy->level == PP_TLS_ENCRYPT ? "encrypt: nobody checked who the server is"
+                                                 : pp_tls_level_name(policy->level));
     } else {
         begin_line(s, &line, PP_LOG_INFO, "verified");
-        pp_log_z(&line, "name", s->path.smarthost.host);
+        pp_log_z(&line, "name", pp_tls_wanted_name(&target));
         pp_log_z(&line, "issuer", facts->issuer);
     }
+    pp_log_z(&line, "how", facts->how);
+    end_line(s, &line);
+}
+
+static void log_clear(struct pp_delivery_session *s)
+{
+    struct pp_log_line line;
+
+    begin_line(s, &line, PP_LOG_WARN, "not_encrypted");
+    pp_log_z(&line, "policy", pp_tls_level_name(s->path.smarthost.tls.level));
+    pp_log_z(&line, "reason", s->path.clear_why);
     end_line(s, &line);
 }
 
@@ -99,6 +124,9 @@ static void on_step(void *ctx, enum pp_path_step step)
         break;
     case PP_PATH_SECURED:
         log_secured(s);
+        break;
+    case PP_PATH_CLEAR:
+        log_clear(s);
         break;
     case PP_PATH_READY:
         if (s->path.smarthost.user[0] != '\0' && s->path.smarthost.auth != PP_AUTH_OFF) {
@@ -142,6 +170,7 @@ static const char *failure_event(enum pp_stage stage)
     switch (stage) {
     case PP_STAGE_STARTTLS:
     case PP_STAGE_HANDSHAKE:
+    case PP_STAGE_TRUST:
         return "tls_failed";
     case PP_STAGE_AUTH:
         return "login_failed";

@@ -174,7 +174,9 @@ static void fail_without_starttls(struct pp_smtp_client *c, pp_time_ms now_ms)
 
 static void after_hello(struct pp_smtp_client *c, pp_time_ms now_ms)
 {
-    if (c->params.wants_tls && !c->encrypted) {
+    bool may_do_without = c->params.tls_optional && !c->capabilities.starttls;
+
+    if (c->params.wants_tls && !c->encrypted && !may_do_without) {
         if (c->capabilities.starttls) {
             pp_smtp_enter(c, PP_SMTP_AWAIT_STARTTLS_REPLY, now_ms);
         } else {
@@ -194,7 +196,7 @@ static void on_ehlo_reply(struct pp_smtp_client *c, const struct pp_reply *reply
         after_hello(c, now_ms);
     } else if (reply->code / 100 != 5) {
         pp_smtp_fail(c, PP_ERR_REFUSED, reply, NULL, true, now_ms);
-    } else if (c->params.wants_tls && !c->encrypted) {
+    } else if (c->params.wants_tls && !c->encrypted && !c->params.tls_optional) {
         fail_without_starttls(c, now_ms);
     } else if (pp_smtp_login_wanted(c)) {
         c->stage = PP_STAGE_AUTH;

@@ -50,6 +50,7 @@ enum pp_smtp_event {
 struct pp_smtp_params {
     const char *hostname_z; /* for EHLO; an address literal or a name */
     bool wants_tls;         /* STARTTLS is to be used; missing means failure, never plaintext */
+    bool tls_optional;      /* ... but it goes on in the clear where it is not offered */
     bool encrypted;         /* implicit TLS is on already */
     enum pp_auth auth;
     bool auth_without_tls; /* asked for by name in the configuration */

@@ -9,6 +9,7 @@
 
 static const char *const stage_words[PP_STAGE_COUNT] = {
     [PP_STAGE_RESOLVE] = "looking up the smarthost's name",
+    [PP_STAGE_TRUST] = "looking up the smarthost's TLSA records",
     [PP_STAGE_CONNECT] = "connecting to the smarthost",
     [PP_STAGE_GREETING] = "waiting for the greeting",
     [PP_STAGE_EHLO] = "waiting for the reply to EHLO",

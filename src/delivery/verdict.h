@@ -19,6 +19,7 @@ enum pp_verdict { PP_VERDICT_DELIVERED, PP_VERDICT_LATER, PP_VERDICT_NEVER };
 /* Where in the dialogue we are. Kept beside timeouts and operator words in one table. */
 enum pp_stage {
     PP_STAGE_RESOLVE,
+    PP_STAGE_TRUST, /* of what DNS says about the certificate, before a connection */
     PP_STAGE_CONNECT,
     PP_STAGE_GREETING,
     PP_STAGE_EHLO,

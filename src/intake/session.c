@@ -154,8 +154,9 @@ static bool has_listed_certificate(const struct pp_intake_session *s,
 {
     for (uint32_t i = 0; i < s->client_pin_count && facts->has_peer; i++) {
         const struct pp_pin *pin = &s->client_pins[i];
-        bool key = memcmp(pin->sha256, facts->key_sha256, sizeof(pin->sha256)) == 0;
-        bool certificate = memcmp(pin->sha256, facts->certificate_sha256, sizeof(pin->sha256)) == 0;
+        bool key = memcmp(pin->value, facts->key_sha256, sizeof(facts->key_sha256)) == 0;
+        bool certificate =
+            memcmp(pin->value, facts->certificate_sha256, sizeof(facts->certificate_sha256)) == 0;
         if ((key && pin->kind != PP_PIN_CERTIFICATE) || (certificate && pin->kind != PP_PIN_KEY)) {
             return true;
         }

@@ -79,11 +79,10 @@ static void begin(struct pp_link *l, const struct pp_port *port, int stream,
     l->stream = stream;
     l->state = PP_LINK_OPEN;
     l->error = PP_OK;
-    l->encrypted = l->peer_closed = l->inspect = false;
+    l->encrypted = l->peer_closed = false;
     l->accepted = l->ask_certificate = l->tls_at_once = false;
     l->tls = NULL;
-    memset(&l->policy, 0, sizeof l->policy);
-    l->host[0] = '\0';
+    memset(&l->target, 0, sizeof l->target);
     l->last_progress_ms = l->last_write_ms = port->now_ms(port->ctx);
     l->handshake_deadline_ms = PP_TIME_NEVER;
     l->handshake_timeout_ms = 0;
@@ -94,17 +93,13 @@ static void begin(struct pp_link *l, const struct pp_port *port, int stream,
 
 enum pp_err pp_link_connect(struct pp_link *l, const struct pp_port *port,
                             const struct pp_address *to, const struct pp_machine *machine,
-                            struct pp_tls *tls, const struct pp_tls_policy *policy,
-                            const char *host_z, uint32_t handshake_timeout_ms)
+                            struct pp_tls *tls, const struct pp_tls_target *target,
+                            uint32_t handshake_timeout_ms)
 {
-    size_t host_len = strlen(host_z);
     begin(l, port, -1, machine);
     l->state = PP_LINK_CLOSED;
-    if (host_len >= sizeof l->host)
-        return l->error = PP_ERR_TOO_BIG;
-    memcpy(l->host, host_z, host_len + 1);
     l->tls = tls;
-    l->policy = *policy;
+    l->target = *target;
     l->handshake_timeout_ms = handshake_timeout_ms;
     if (tls != NULL)
         pp_tls_note_failure(tls, "");
@@ -183,6 +178,11 @@ static void fail_trust(struct pp_link *l, const char *words_z)
     pp_link_close(l, PP_ERR_TRUST);
 }
 
+static bool wants_tls(const struct pp_link *l)
+{
+    return l->target.policy != NULL && l->target.policy->level != PP_TLS_NONE;
+}
+
 /* The machine's last word in the clear is out: from here on there is TLS or nothing. */
 static void start_tls(struct pp_link *l, pp_time_ms now_ms)
 {
@@ -195,14 +195,14 @@ static void start_tls(struct pp_link *l, pp_time_ms now_ms)
                                     "text behind its answer to STARTTLS");
         return;
     }
-    if (l->tls == NULL || l->encrypted || (!l->accepted && l->policy.level == PP_TLS_NONE)) {
+    if (l->tls == NULL || l->encrypted || (!l->accepted && !wants_tls(l))) {
         pp_link_close(l, PP_ERR_STATE);
         return;
     }
     pp_buf_wipe(&l->in);
     pp_buf_wipe(&l->out);
     enum pp_err err = l->accepted ? pp_tls_open_server(l->tls, l->ask_certificate, &io)
-                                  : pp_tls_open(l->tls, &l->policy, l->host, l->inspect, &io);
+                                  : pp_tls_open(l->tls, &l->target, &io);
     if (err != PP_OK) {
         pp_link_close(l, err);
         return;
@@ -223,7 +223,7 @@ static bool pump_connecting(struct pp_link *l, pp_time_ms now_ms)
         return false;
     l->last_progress_ms = now_ms;
     l->state = PP_LINK_OPEN;
-    if (l->policy.mode == PP_TLS_IMPLICIT && l->policy.level != PP_TLS_NONE)
+    if (wants_tls(l) && l->target.policy->mode == PP_TLS_IMPLICIT)
         start_tls(l, now_ms);
     return l->state != PP_LINK_CLOSED;
 }

@@ -58,13 +58,11 @@ struct pp_link {
     enum pp_err error; /* why it is closed; PP_OK: all was said */
     bool encrypted;
     bool peer_closed;
-    struct pp_tls *tls;   /* the owner's slot, may be NULL where TLS is never wanted */
-    bool accepted;        /* somebody connected to us: we are the server of TLS */
-    bool ask_certificate; /* see pp_tls_open_server() */
-    bool tls_at_once;     /* it is to begin with the next pump */
-    struct pp_tls_policy policy;
-    char host[256];
-    bool inspect; /* see pp_tls_open(); false after pp_link_connect(), the owner may then set it */
+    struct pp_tls *tls;          /* the owner's slot, may be NULL where TLS is never wanted */
+    bool accepted;               /* somebody connected to us: we are the server of TLS */
+    bool ask_certificate;        /* see pp_tls_open_server() */
+    bool tls_at_once;            /* it is to begin with the next pump */
+    struct pp_tls_target target; /* of a link that we connected */
     pp_time_ms last_progress_ms; /* when bytes last moved in either direction */
     pp_time_ms last_write_ms;    /* when the transport last took bytes of ours */
     pp_time_ms handshake_deadline_ms;
@@ -76,12 +74,13 @@ struct pp_link {
     uint8_t out_bytes[PP_LINK_OUT_BYTES];
 };
 
-/* Connect out. TLS begins at once when policy->mode is PP_TLS_IMPLICIT (and level is not none).
- * Returns PP_ERR_DRY, PP_ERR_UNREACHABLE, ... */
+/* Connect out. TLS begins at once when the target's policy says PP_TLS_IMPLICIT (and its level is
+ * not none). What `target` points to is used until the link is closed. Returns PP_ERR_DRY,
+ * PP_ERR_UNREACHABLE, ... */
 PP_MUST_USE enum pp_err pp_link_connect(struct pp_link *l, const struct pp_port *port,
                                         const struct pp_address *to,
                                         const struct pp_machine *machine, struct pp_tls *tls,
-                                        const struct pp_tls_policy *policy, const char *host_z,
+                                        const struct pp_tls_target *target,
                                         uint32_t handshake_timeout_ms);
 /* Take over an accepted stream (no TLS yet). */
 void pp_link_accept(struct pp_link *l, const struct pp_port *port, int stream,

@@ -13,6 +13,7 @@
 
 #include <mbedtls/net_sockets.h>
 #include <mbedtls/platform.h>
+#include <mbedtls/ssl_ciphersuites.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -73,15 +74,12 @@ int pp_tls_random(void *unused, unsigned char *out, size_t len)
  * offers PSS to a TLS 1.2 server too and then refuses it, so a server that goes by our order must
  * not meet it first.
  */
-static const uint16_t signature_algorithms[] = {MBEDTLS_TLS1_3_SIG_ECDSA_SECP256R1_SHA256,
-                                                MBEDTLS_TLS1_3_SIG_ECDSA_SECP384R1_SHA384,
-                                                MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA256,
-                                                MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA384,
-                                                MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA512,
-                                                MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA256,
-                                                MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA384,
-                                                MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA512,
-                                                MBEDTLS_TLS1_3_SIG_NONE};
+static const uint16_t signature_algorithms[] = {
+    MBEDTLS_TLS1_3_SIG_ECDSA_SECP256R1_SHA256, MBEDTLS_TLS1_3_SIG_ECDSA_SECP384R1_SHA384,
+    MBEDTLS_TLS1_3_SIG_ECDSA_SECP521R1_SHA512, MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA256,
+    MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA384,       MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA512,
+    MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA256,    MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA384,
+    MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA512,    MBEDTLS_TLS1_3_SIG_NONE};
 
 /* Ask for smaller records where ours are small (RFC 6066 section 4). */
 static int set_record_size(mbedtls_ssl_config *conf)
@@ -121,6 +119,39 @@ enum pp_err pp_tls_start(struct pp_tls *t)
     return PP_OK;
 }
 
+/* To the policy's versions and ciphers; the library keeps the pointer to the list. */
+static void narrow(struct pp_tls *t)
+{
+    static const struct {
+        int suite;
+        uint8_t group;
+    } all[] = {{MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256, PP_CIPHER_CHACHA20_POLY1305},
+               {MBEDTLS_TLS1_3_AES_256_GCM_SHA384, PP_CIPHER_AES256_GCM},
+               {MBEDTLS_TLS1_3_AES_128_GCM_SHA256, PP_CIPHER_AES128_GCM},
+               {MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, PP_CIPHER_CHACHA20_POLY1305},
+               {MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256, PP_CIPHER_CHACHA20_POLY1305},
+               {MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, PP_CIPHER_AES256_GCM},
+               {MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, PP_CIPHER_AES256_GCM},
+               {MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, PP_CIPHER_AES128_GCM},
+               {MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, PP_CIPHER_AES128_GCM}};
+    const struct pp_tls_policy *policy = t->target.policy;
+    struct pp_tls_session *s = t->session;
+    size_t count = 0;
+    _Static_assert(sizeof s->suites / sizeof *s->suites > sizeof all / sizeof *all, "and a 0");
+    if (policy->protocols == PP_TLS_1_3)
+        mbedtls_ssl_conf_min_tls_version(&s->conf, MBEDTLS_SSL_VERSION_TLS1_3);
+    else if (policy->protocols == PP_TLS_1_2)
+        mbedtls_ssl_conf_max_tls_version(&s->conf, MBEDTLS_SSL_VERSION_TLS1_2);
+    if (policy->ciphers == 0)
+        return;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        if ((policy->ciphers & all[i].group) != 0)
+            s->suites[count++] = all[i].suite;
+    }
+    s->suites[count] = 0;
+    mbedtls_ssl_conf_ciphersuites(&s->conf, s->suites);
+}
+
 /* The slot's arena is selected. */
 static enum pp_err set_up_client(struct pp_tls *t)
 {
@@ -133,6 +164,7 @@ static enum pp_err set_up_client(struct pp_tls *t)
     mbedtls_ssl_conf_session_tickets(&s->conf, MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
     mbedtls_ssl_conf_tls13_key_exchange_modes(&s->conf,
                                               MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL);
+    narrow(t);
     err = pp_tls_start(t);
     return err != PP_OK ? err : pp_tls_set_trust(t);
 }
@@ -160,9 +192,12 @@ static void reset(struct pp_tls *t)
     t->flags = 0;
     t->flaw_depth = -1;
     t->flaw_date[0] = t->flaw_name[0] = '\0';
-    memset(&t->policy, 0, sizeof t->policy);
+    t->leaf_hits = t->issuer_hits = t->anchor_hits = 0;
+    t->leaf_record = t->record = -1;
+    memset(&t->target, 0, sizeof t->target);
+    t->level = PP_TLS_NONE;
     t->host[0] = '\0';
-    t->inspect = t->is_server = t->asks_certificate = false;
+    t->is_server = t->asks_certificate = false;
 }
 
 void pp_tls_give_memory(struct pp_tls *tls, void *memory, size_t bytes)
@@ -179,15 +214,15 @@ enum pp_err pp_tls_begin(struct pp_tls *t, const struct pp_tls_io *io)
     return t->memory != NULL ? PP_OK : PP_ERR_STATE;
 }
 
-enum pp_err pp_tls_open(struct pp_tls *tls, const struct pp_tls_policy *policy, const char *host_z,
-                        bool inspect, const struct pp_tls_io *io)
+enum pp_err pp_tls_open(struct pp_tls *tls, const struct pp_tls_target *target,
+                        const struct pp_tls_io *io)
 {
     enum pp_err err = pp_tls_begin(tls, io);
     if (err != PP_OK)
         return err;
-    tls->policy = *policy;
-    tls->inspect = inspect;
-    err = set_host(tls, host_z);
+    tls->target = *target;
+    tls->level = pp_tls_level_in_force(target);
+    err = set_host(tls, pp_tls_wanted_name(target));
     if (err != PP_OK)
         return err;
     pp_tls_arena_begin(&tls->arena, tls->memory, tls->memory_bytes);
@@ -271,7 +306,7 @@ enum pp_err pp_tls_handshake(struct pp_tls *tls)
 /* Nothing is read or written by a connection whose peer was not accepted. */
 static bool is_usable(const struct pp_tls *t)
 {
-    return t->session != NULL && t->facts.handshake_done && (t->accepted || t->inspect);
+    return t->session != NULL && t->facts.handshake_done && (t->accepted || t->target.inspect);
 }
 
 static bool is_later(int ret)

@@ -17,6 +17,20 @@
 #include "base/err.h"
 #include "base/time.h"
 #include "config.h"
+#include "wire/tls_policy.h"
+
+/* One certificate that was shown, in the order of showing: for people. */
+struct pp_tls_shown {
+    char subject[120], issuer[120];
+    char not_before[24], not_after[24];
+    char key[24]; /* "RSA 2048", "EC 256" */
+    uint8_t certificate_sha256[32], key_sha256[32];
+};
+#define PP_TLS_SHOWN 8
+struct pp_tls_chain {
+    uint32_t count, more; /* `more`: shown, and not kept here */
+    struct pp_tls_shown shown[PP_TLS_SHOWN];
+};
 
 /* Transport below: like the port's streams: > 0 bytes, 0 later, < 0 enum pp_io. */
 struct pp_tls_io {
@@ -34,7 +48,10 @@ struct pp_tls_facts {
     char cipher[64];
     uint8_t certificate_sha256[32];
     uint8_t key_sha256[32];
-    int pin_index; /* which pin matched, -1 none */
+    int pin_index;    /* which pin matched, -1 none */
+    bool staged;      /* a CA vouches for it, the policy asks for a pin too, and none matches */
+    int64_t expiry_s; /* notAfter, seconds since 1970 */
+    char how[160];    /* by what it is trusted, or why no more was asked for; "" when it is not */
     char subject[200];
     char issuer[200];
     char names[200];                    /* DNS names of the certificate, space between */
@@ -63,13 +80,12 @@ PP_MUST_USE enum pp_err pp_ca_feed(const char *bytes, size_t len); /* PP_ERR_TOO
 PP_MUST_USE enum pp_err pp_ca_end(uint32_t *count, uint32_t *skipped);
 
 /*
- * Begin as a client. `host_z` is the name for SNI and for the certificate (an IP address
- * text is matched against IP subject alternative names and sends no SNI). Copies what it needs.
- * `inspect`: any certificate is accepted and only facts are wanted (`pinpost pin`): nothing may be
- * sent but QUIT.
+ * Begin as a client. An IP address as host is matched against IP subject alternative names and
+ * sends no SNI. What `target` points to is used until pp_tls_close(). PP_ERR_SYNTAX (host name),
+ * PP_ERR_STATE (no memory given), PP_ERR_DRY.
  */
-PP_MUST_USE enum pp_err pp_tls_open(struct pp_tls *tls, const struct pp_tls_policy *policy,
-                                    const char *host_z, bool inspect, const struct pp_tls_io *io);
+PP_MUST_USE enum pp_err pp_tls_open(struct pp_tls *tls, const struct pp_tls_target *target,
+                                    const struct pp_tls_io *io);
 /* ---- as a server ---- */
 /*
  * The certificate chain and its key, PEM, in one piece each (`cert_len`, `key_len` without a NUL),

@@ -83,6 +83,56 @@ static void put_names(struct pp_writer *w, const mbedtls_x509_crt *c)
     }
 }
 
+static int64_t seconds_of(const mbedtls_x509_time *time)
+{
+    const struct pp_date date = {.year = time->year,
+                                 .month = (uint8_t)time->mon,
+                                 .day = (uint8_t)time->day,
+                                 .hour = (uint8_t)time->hour,
+                                 .minute = (uint8_t)time->min,
+                                 .second = (uint8_t)time->sec};
+    return pp_date_to_wall(&date);
+}
+
+static void show(struct pp_tls_shown *shown, const mbedtls_x509_crt *c)
+{
+    struct pp_writer w;
+    pp_writer_init(&w, shown->subject, sizeof shown->subject - 1);
+    pp_tls_put_name(&w, &c->subject);
+    pp_tls_end_text(shown->subject, sizeof shown->subject, &w);
+    pp_writer_init(&w, shown->issuer, sizeof shown->issuer - 1);
+    pp_tls_put_name(&w, &c->issuer);
+    pp_tls_end_text(shown->issuer, sizeof shown->issuer, &w);
+    pp_writer_init(&w, shown->not_before, sizeof shown->not_before - 1);
+    pp_tls_put_time(&w, &c->valid_from);
+    pp_tls_end_text(shown->not_before, sizeof shown->not_before, &w);
+    pp_writer_init(&w, shown->not_after, sizeof shown->not_after - 1);
+    pp_tls_put_time(&w, &c->valid_to);
+    pp_tls_end_text(shown->not_after, sizeof shown->not_after, &w);
+    pp_writer_init(&w, shown->key, sizeof shown->key - 1);
+    pp_put_z(&w, mbedtls_pk_get_name(&c->pk));
+    pp_put_char(&w, ' ');
+    pp_put_u64(&w, mbedtls_pk_get_bitlen(&c->pk));
+    pp_tls_end_text(shown->key, sizeof shown->key, &w);
+}
+
+void pp_tls_describe_chain(struct pp_tls_chain *chain, const mbedtls_x509_crt *certificate)
+{
+    memset(chain, 0, sizeof *chain);
+    for (const mbedtls_x509_crt *c = certificate; c != NULL; c = c->next) {
+        if (chain->count == PP_TLS_SHOWN) {
+            chain->more++;
+            continue;
+        }
+        struct pp_tls_shown *shown = &chain->shown[chain->count];
+        if (pp_sha256(c->raw.p, c->raw.len, shown->certificate_sha256) != PP_OK ||
+            pp_sha256(c->pk_raw.p, c->pk_raw.len, shown->key_sha256) != PP_OK)
+            return;
+        show(shown, c);
+        chain->count++;
+    }
+}
+
 enum pp_err pp_tls_describe_peer(struct pp_tls_facts *facts, const mbedtls_x509_crt *certificate)
 {
     struct pp_writer w;
@@ -108,6 +158,7 @@ enum pp_err pp_tls_describe_peer(struct pp_tls_facts *facts, const mbedtls_x509_
     for (size_t i = 1; i < w.len; i++)
         facts->names[i - 1] = names[i];
     facts->names[w.len > 0 ? w.len - 1 : 0] = '\0';
+    facts->expiry_s = seconds_of(&certificate->valid_to);
     facts->has_peer = true;
     return PP_OK;
 }

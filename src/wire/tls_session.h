@@ -26,6 +26,7 @@ struct pp_tls_kept {
 struct pp_tls_session {
     mbedtls_ssl_context ssl;
     mbedtls_ssl_config conf;
+    int suites[10]; /* a client's, where the policy narrows them; 0 ends them */
     /* A server's. */
     bool is_full;            /* our certificate was due in this handshake: nothing is resumed */
     struct pp_tls_kept kept; /* of the last ticket that was opened; counts once it is resumed */
@@ -83,6 +84,8 @@ int pp_tls_ca_candidates(void *unused, const mbedtls_x509_crt *child,
 bool pp_tls_ca_contains(const mbedtls_x509_crt *certificate);
 
 /* ---- tls_facts.c ---- */
+/* All that was shown, for `pinpost pin`. */
+void pp_tls_describe_chain(struct pp_tls_chain *chain, const mbedtls_x509_crt *certificate);
 /* Digests, names and dates of the peer's own certificate. PP_ERR_STATE: hashing failed. */
 PP_MUST_USE enum pp_err pp_tls_describe_peer(struct pp_tls_facts *facts,
                                              const mbedtls_x509_crt *certificate);
@@ -91,9 +94,20 @@ void pp_tls_put_time(struct pp_writer *w, const mbedtls_x509_time *time);
 /* End what was written to `data` of `cap` bytes with a NUL, dropping its tail where it has to. */
 void pp_tls_end_text(char *data, size_t cap, const struct pp_writer *w);
 
+/* ---- tls_dane.c ---- */
+/* Index of a TLSA record that is of this certificate; `as_anchor`: usage 2, else 3; -1 none. */
+int pp_tls_dane_match(const struct pp_tlsa_set *tlsa, bool as_anchor, const mbedtls_x509_crt *c);
+/* "TLSA 3 1 1". */
+void pp_tls_put_record(struct pp_writer *w, const struct pp_tlsa_record *record);
+
 /* ---- tls_trust.c ---- */
-/* Set the policy's demands on a new connection; `t->policy`, `t->host` and `t->inspect` are set. */
+/* Set the policy's demands on a new connection; `t->target`, `t->level` and `t->host` are set. */
 PP_MUST_USE enum pp_err pp_tls_set_trust(struct pp_tls *t);
+/* For mbedtls_ssl_conf_verify(): a certificate of the chain, root first, and what is held against
+ * it; `ctx` is the struct pp_tls. An error ends the handshake. */
+int pp_tls_on_certificate(void *ctx, mbedtls_x509_crt *c, int depth, uint32_t *flags);
+/* A chain that a CA vouches for, a policy that asks for a pin as well, and none matches. */
+bool pp_tls_is_staged(const struct pp_tls *t);
 /* After a handshake that the library calls good: is the policy met? Sets facts->trusted. */
 PP_MUST_USE enum pp_err pp_tls_check_trust(struct pp_tls *t);
 /* After a handshake that failed: was it for the peer's certificate? */
@@ -104,6 +118,8 @@ bool pp_tls_was_refused(struct pp_tls *t);
 void pp_tls_explain(struct pp_tls *t, enum pp_err err, int ret);
 /* The same for a certificate that does not meet the policy. */
 void pp_tls_explain_trust(struct pp_tls *t);
+/* Fill facts->how for one that does. */
+void pp_tls_explain_how(struct pp_tls *t);
 /* For both sides: "alert 48 unknown_ca"; an error of the library; is it TLS what the peer sent? */
 void pp_tls_put_alert(struct pp_writer *w, uint8_t alert);
 void pp_tls_put_error(struct pp_writer *w, int ret);

@@ -20,10 +20,10 @@ struct pp_tls_identity; /* a server's certificate and key */
 struct pp_tls {
     struct pp_tls_session *session; /* NULL: closed */
     struct pp_tls_io io;
-    struct pp_tls_policy policy;
+    struct pp_tls_target target; /* of a client */
+    enum pp_tls_level level;     /* of it, in force */
     struct pp_tls_facts facts;
-    char host[256];
-    bool inspect;
+    char host[256];      /* sent as SNI where it is no address */
     bool accepted;       /* the trust decision was made and is good */
     bool blocked;        /* the transport took nothing last time */
     bool starved;        /* this call's share of reading was used up: more may wait */
@@ -32,9 +32,14 @@ struct pp_tls {
     size_t pending_len;  /* bytes of the owner in a record that is not yet sent; 0 none */
     uint8_t first[40];   /* the peer's first bytes, for words about what is no TLS */
     size_t first_len;
-    uint32_t flags;     /* what mbedTLS holds against the chain */
-    int flaw_depth;     /* whose dates or signature failed, -1 none */
-    char flaw_date[24]; /* of that certificate */
+    uint32_t flags;       /* what mbedTLS holds against the chain */
+    uint32_t leaf_hits;   /* pins of the server's own certificate; a bit each */
+    uint32_t issuer_hits; /* pins of issuers below which all is good so far; a bit each */
+    uint32_t anchor_hits; /* the same of TLSA records with usage 2 */
+    int leaf_record;      /* the TLSA record of the server's own certificate, -1 none */
+    int record;           /* the TLSA record that decided, -1 none */
+    int flaw_depth;       /* whose dates or signature failed, -1 none */
+    char flaw_date[24];   /* of that certificate */
     char flaw_name[100];
     struct pp_tls_identity *identity; /* of a server, held while it is open */
     bool is_server;

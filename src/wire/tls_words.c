@@ -53,16 +53,45 @@ static void put_next(struct pp_writer *w, bool *first)
     *first = false;
 }
 
-static void put_pins(struct pp_writer *w, const struct pp_tls *t)
+static void put_shown(struct pp_writer *w, const struct pp_tls *t)
 {
-    pp_put_z(w, "certificate of ");
-    put_host(w, t);
-    pp_put_z(w, " matches none of ");
-    pp_put_u64(w, t->policy.pin_count);
-    pp_put_z(w, t->policy.pin_count == 1 ? " pin; presented " : " pins; presented ");
+    pp_put_z(w, "; presented ");
     pp_put_pin(w, PP_PIN_CERTIFICATE, t->facts.certificate_sha256);
     pp_put_char(w, ' ');
     pp_put_pin(w, PP_PIN_KEY, t->facts.key_sha256);
+}
+
+static bool has_issuer_pin(const struct pp_tls_policy *policy)
+{
+    for (uint32_t i = 0; i < policy->pin_count && i < PP_PINS; i++) {
+        if (policy->pins[i].kind >= PP_PIN_ISSUER_CERTIFICATE)
+            return true;
+    }
+    return false;
+}
+
+static void put_pins(struct pp_writer *w, const struct pp_tls *t)
+{
+    uint32_t count = t->target.policy->pin_count;
+    pp_put_z(w, "certificate of ");
+    put_host(w, t);
+    pp_put_z(w, " matches none of ");
+    pp_put_u64(w, count);
+    pp_put_z(w, count == 1 ? " pin" : " pins");
+    put_shown(w, t);
+    if (has_issuer_pin(t->target.policy))
+        pp_put_z(w, "; an issuer's pin counts with good signatures, dates and name below it only");
+}
+
+static void put_dane(struct pp_writer *w, const struct pp_tls *t)
+{
+    uint32_t count = t->target.tlsa != NULL ? t->target.tlsa->count : 0;
+    pp_put_z(w, "certificate of ");
+    put_host(w, t);
+    pp_put_z(w, " matches none of ");
+    pp_put_u64(w, count);
+    pp_put_z(w, count == 1 ? " TLSA record" : " TLSA records");
+    put_shown(w, t);
 }
 
 static void put_dates(struct pp_writer *w, const struct pp_tls *t)
@@ -123,17 +152,75 @@ static void put_chain(struct pp_writer *w, const struct pp_tls *t)
         pp_put_z(w, "it was not accepted");
 }
 
+/* Is it for want of a pin, and not of a chain, that it was refused? */
+static bool misses_pin(const struct pp_tls *t)
+{
+    const struct pp_tls_policy *policy = t->target.policy;
+    return policy->pin_count > 0 && t->facts.pin_index < 0 &&
+           (policy->pin_rule == PP_PIN_ALONE || t->flags == 0);
+}
+
 void pp_tls_explain_trust(struct pp_tls *t)
 {
+    const struct pp_tls_policy *policy = t->target.policy;
     struct pp_writer w;
     pp_writer_init(&w, t->facts.failure, sizeof t->facts.failure - 1);
-    if (!t->facts.has_peer)
+    t->facts.staged = pp_tls_is_staged(t);
+    if (!t->facts.has_peer) {
         pp_put_z(&w, "the server showed no certificate");
-    else if (t->policy.level == PP_TLS_FINGERPRINT)
+    } else if (t->level >= PP_TLS_DANE) {
+        put_dane(&w, t);
+    } else if ((t->level == PP_TLS_FINGERPRINT && policy->pin_rule == PP_PIN_ALONE) ||
+               misses_pin(t)) {
         put_pins(&w, t);
-    else
+    } else {
         put_chain(&w, t);
+        if (policy->pin_count > 0 && policy->pin_rule == PP_PIN_OR_CA)
+            pp_put_z(&w, "; and no pin matches");
+    }
     pp_tls_end_text(t->facts.failure, sizeof t->facts.failure, &w);
+}
+
+/* dane whose records say nothing of the certificate. */
+static void put_how_not(struct pp_writer *w, const struct pp_tls *t)
+{
+    const struct pp_tlsa_set *tlsa = t->target.tlsa;
+    pp_put_z(w, "not checked: policy = ");
+    pp_put_z(w, pp_tls_level_name(t->target.policy->level));
+    if (t->target.policy->level != PP_TLS_DANE || tlsa == NULL)
+        return;
+    pp_put_z(w, tlsa->state == PP_TLSA_ABSENT ? ", no TLSA records" : ", no usable TLSA record");
+    if (tlsa->why[0] != '\0') {
+        pp_put_z(w, ": ");
+        pp_put_safe(w, pp_text_z(tlsa->why), sizeof tlsa->why);
+    }
+}
+
+void pp_tls_explain_how(struct pp_tls *t)
+{
+    struct pp_writer w;
+    pp_writer_init(&w, t->facts.how, sizeof t->facts.how - 1);
+    t->facts.staged = pp_tls_is_staged(t);
+    if (t->level < PP_TLS_FINGERPRINT) {
+        put_how_not(&w, t);
+    } else if (t->level >= PP_TLS_DANE) {
+        pp_tls_put_record(&w, &t->target.tlsa->records[t->record]);
+        pp_put_z(&w, t->leaf_record >= 0 ? " is of this certificate: names and dates do not count"
+                                         : " is of an issuer: chain, names and dates are good");
+    } else if (t->facts.pin_index >= 0) {
+        pp_put_z(&w, "pin ");
+        pp_put_u64(&w, (uint64_t)t->facts.pin_index + 1);
+        pp_put_z(&w, " of ");
+        pp_put_u64(&w, t->target.policy->pin_count);
+        pp_put_z(&w, " matches");
+        if (t->target.policy->pin_rule == PP_PIN_AND_CA)
+            pp_put_z(&w, ", signed by a known CA, and for this host name");
+    } else {
+        pp_put_z(&w, "signed by a known CA, and for this host name");
+        if (t->facts.staged)
+            pp_put_z(&w, "; no pin matches, sent by on_new_pin = send");
+    }
+    pp_tls_end_text(t->facts.how, sizeof t->facts.how, &w);
 }
 
 void pp_tls_put_alert(struct pp_writer *w, uint8_t alert)
@@ -192,7 +279,13 @@ static void put_failure(struct pp_writer *w, const struct pp_tls *t, enum pp_err
         pp_put_safe(w, pp_text_n(t->first, t->first_len), sizeof t->first);
         pp_put_z(w, "\" (is this a STARTTLS port?)");
     } else if (ret == MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION) {
-        pp_put_z(w, "server offers neither TLS 1.2 nor TLS 1.3");
+        uint8_t protocols = t->target.policy->protocols;
+        pp_put_z(w, protocols == PP_TLS_1_3   ? "server does not offer TLS 1.3"
+                    : protocols == PP_TLS_1_2 ? "server does not offer TLS 1.2"
+                                              : "server offers neither TLS 1.2 nor TLS 1.3");
+    } else if (ret == MBEDTLS_ERR_X509_FATAL_ERROR) {
+        pp_put_z(w, "the server's certificate chain cannot be checked: more than 8 issuers, or a "
+                    "key that is not supported");
     } else {
         pp_tls_put_error(w, ret);
     }

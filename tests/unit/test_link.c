@@ -192,8 +192,10 @@ static int clean(void **state)
 static enum pp_err connect_with(enum pp_tls_level level, enum pp_tls_mode mode)
 {
     struct pp_address to = {.family = 4, .ip = {127, 0, 0, 1}, .port = 587};
-    struct pp_tls_policy policy = {.level = level, .mode = mode};
-    return pp_link_connect(&link_, &port, &to, &ops, &tls, &policy, "mail.example.org", 5000);
+    static struct pp_tls_policy policy;
+    const struct pp_tls_target target = {.policy = &policy, .host_z = "mail.example.org"};
+    policy = (struct pp_tls_policy){.level = level, .mode = mode};
+    return pp_link_connect(&link_, &port, &to, &ops, &tls, &target, 5000);
 }
 
 static void pump_all(void)

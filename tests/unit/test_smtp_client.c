@@ -73,7 +73,7 @@ struct world {
 };
 
 static const char *const stage_names[PP_STAGE_COUNT] = {
-    "resolve", "connect", "greeting", "ehlo", "starttls", "handshake", "auth", "mail",
+    "resolve", "trust", "connect", "greeting", "ehlo", "starttls", "handshake", "auth", "mail",
     "rcpt",    "data",    "body",     "dot",  "rset",     "quit",      "idle"};
 
 static void on_verdict(void *ctx, uint16_t recipient, enum pp_verdict verdict, enum pp_scope scope,

@@ -291,7 +291,9 @@ static void test_dry(void **state)
         size_t dry_runs = 0;
         for (uint32_t size = 1024; !enough; size += 1531) {
             peer_start(&peer, "below", v ? V13 : V12);
-            enum pp_err err = pp_tls_open(&tls, &policy, "mail.example.org", false, &io);
+            enum pp_err err = pp_tls_open(
+                &tls, &(struct pp_tls_target){.policy = &policy, .host_z = "mail.example.org"},
+                &io);
             if (err == PP_OK) {
                 /* The rest of the arena is taken away. */
                 void *hole = NULL;
@@ -373,16 +375,26 @@ static void test_slots(void **state)
     pipe_reset(&peer.to_client);
     pipe_reset(&peer.to_server);
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(pp_tls_open(&slots[i], &policy, "a.example", false, &io), PP_ERR_STATE);
+        assert_int_equal(
+            pp_tls_open(&slots[i],
+                        &(struct pp_tls_target){.policy = &policy, .host_z = "a.example"}, &io),
+            PP_ERR_STATE);
         pp_tls_give_memory(&slots[i], &memory[i], sizeof memory[i]);
-        assert_int_equal(pp_tls_open(&slots[i], &policy, "a.example", false, &io), PP_OK);
+        assert_int_equal(
+            pp_tls_open(&slots[i],
+                        &(struct pp_tls_target){.policy = &policy, .host_z = "a.example"}, &io),
+            PP_OK);
         assert_int_equal(pp_tls_handshake(&slots[i]), PP_ERR_LATER);
     }
     pp_tls_close(&slots[1]);
     assert_int_equal(pp_tls_handshake(&slots[0]), PP_ERR_LATER);
     pp_tls_close(&slots[0]);
-    assert_int_equal(pp_tls_open(&slots[1], &policy, "", false, &io), PP_ERR_SYNTAX);
-    assert_int_equal(pp_tls_open(&slots[1], &policy, "b\n", false, &io), PP_ERR_SYNTAX);
+    assert_int_equal(
+        pp_tls_open(&slots[1], &(struct pp_tls_target){.policy = &policy, .host_z = ""}, &io),
+        PP_ERR_SYNTAX);
+    assert_int_equal(
+        pp_tls_open(&slots[1], &(struct pp_tls_target){.policy = &policy, .host_z = "b\n"}, &io),
+        PP_ERR_SYNTAX);
     pp_tls_close(&slots[2]);
     assert_int_equal(pp_tls_handshake(&slots[2]), PP_ERR_STATE);
     assert_int_equal(pp_tls_alloc_faults(), 0);

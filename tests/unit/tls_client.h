@@ -50,7 +50,8 @@ static const struct pp_tls_io io = {.ctx = &peer, .read = client_read, .write = 
 
 static inline void open_client(const struct pp_tls_policy *policy, const char *host, bool inspect)
 {
-    assert_int_equal(pp_tls_open(&tls, policy, host, inspect, &io), PP_OK);
+    const struct pp_tls_target target = {.policy = policy, .host_z = host, .inspect = inspect};
+    assert_int_equal(pp_tls_open(&tls, &target, &io), PP_OK);
 }
 
 /* Both sides in turn until the client knows. */
