@@ -21,6 +21,7 @@ static const char usage[] = "usage: pinpost pin [--tls starttls|implicit] HOST[:
 
 struct pin_walk {
     struct pp_probe_report last; /* of the step reached, or of the one that failed */
+    struct pp_tls_chain chain;
 };
 
 static void on_step(void *ctx, const struct pp_probe_report *report)
@@ -30,6 +31,9 @@ static void on_step(void *ctx, const struct pp_probe_report *report)
     /* What is said while the connection is closed politely is no news. */
     if (!walk->last.has_certificate) {
         walk->last = *report;
+    }
+    if (report->chain != NULL) {
+        walk->chain = *report->chain;
     }
 }
 
@@ -119,7 +123,7 @@ static int read_arguments(const struct pp_cmd_context *context, int argc, char *
 
 /* ---- the answer ---- */
 
-static void print_pin(const char *kind_z, const uint8_t sha256[32])
+static void print_pin(const char *before_z, const char *kind_z, const uint8_t sha256[32])
 {
     char text[128];
     struct pp_writer w;
@@ -127,17 +131,55 @@ static void print_pin(const char *kind_z, const uint8_t sha256[32])
     pp_writer_init(&w, text, sizeof(text) - 1);
     pp_put_hex(&w, sha256, 32, ':');
     text[w.len] = '\0';
-    (void)printf("pin = %s:%s\n", kind_z, text);
+    (void)printf("%s%s:%s\n", before_z, kind_z, text);
 }
 
-static void print_facts(const struct pp_smarthost_config *host, const struct pp_probe_report *r)
+/* Those above the server's own certificate. */
+static void print_issuers(const struct pp_tls_chain *chain)
 {
-    const struct pp_tls_facts *facts = &r->tls;
+    for (uint32_t i = 1; i < chain->count; i++) {
+        const struct pp_tls_shown *c = &chain->shown[i];
+        (void)printf("#\n# issuer %u: %s\n#   issued by: %s\n#   valid:     %s to %s\n"
+                     "#   key:       %s\n",
+                     i, c->subject, c->issuer, c->not_before, c->not_after, c->key);
+        print_pin("# pin = ", "issuer-cert", c->certificate_sha256);
+        print_pin("# pin = ", "issuer-key", c->key_sha256);
+    }
+    if (chain->more > 0) {
+        (void)printf("# and %u more certificates\n", chain->more);
+    }
+}
 
-    (void)printf("# %s port %u at %s, %s %s\n", host->host, host->port, r->address, facts->version,
-                 facts->cipher);
+static void print_choices(const struct pp_tls_chain *chain)
+{
+    if (chain->count > 1) {
+        (void)printf(
+            "#\n"
+            "# An issuer's pin, with the same policy, lasts through renewals by that issuer: the\n"
+            "# chain below it, dates and name have to be good. The server chose what it showed.\n");
+        print_issuers(chain);
+    }
+    (void)printf("#\n"
+                 "# Where a CA of this machine has signed it, no pin is needed:\n"
+                 "# policy = secure\n"
+                 "# and both together, a CA and a pin:\n"
+                 "# policy = secure\n"
+                 "# pin_rule = and-ca\n");
+}
+
+static void print_facts(const struct pp_smarthost_config *host, const struct pin_walk *walk)
+{
+    const struct pp_tls_facts *facts = &walk->last.tls;
+
+    (void)printf("# %s port %u at %s, %s %s\n", host->host, host->port, walk->last.address,
+                 facts->version, facts->cipher);
     (void)printf("# subject: %s\n# issuer:  %s\n# names:   %s\n# valid:   %s to %s\n",
                  facts->subject, facts->issuer, facts->names, facts->not_before, facts->not_after);
+    if (walk->chain.count > 0) {
+        (void)printf("# key:     %s\n# shown:   %u certificate%s\n", walk->chain.shown[0].key,
+                     walk->chain.count + walk->chain.more,
+                     walk->chain.count + walk->chain.more == 1 ? "" : "s");
+    }
     (void)printf("#\n"
                  "# Anybody on the way could have answered. Compare a fingerprint with what the\n"
                  "# server's owner tells you over another path before you rely on it.\n"
@@ -145,8 +187,9 @@ static void print_facts(const struct pp_smarthost_config *host, const struct pp_
                  "# Either pin is enough. cert: is for this certificate alone, to be replaced at\n"
                  "# each renewal; key: lasts through renewals that keep the key.\n"
                  "policy = fingerprint\n");
-    print_pin("cert", facts->certificate_sha256);
-    print_pin("key", facts->key_sha256);
+    print_pin("pin = ", "cert", facts->certificate_sha256);
+    print_pin("pin = ", "key", facts->key_sha256);
+    print_choices(&walk->chain);
 }
 
 int pp_cmd_pin(struct pp_cmd_context *context, int argc, char **argv)
@@ -185,6 +228,6 @@ int pp_cmd_pin(struct pp_cmd_context *context, int argc, char **argv)
         }
         return EX_UNAVAILABLE;
     }
-    print_facts(host, &walk.last);
+    print_facts(host, &walk);
     return EX_OK;
 }

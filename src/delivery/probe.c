@@ -41,6 +41,7 @@ static void take_facts(struct pp_probe *probe)
 
     probe->report.has_certificate = facts->has_peer;
     probe->report.tls = *facts;
+    probe->report.chain = probe->chain.count > 0 ? &probe->chain : NULL;
 }
 
 static void say_tls(struct pp_probe *probe)
@@ -154,6 +155,7 @@ void pp_probe_begin(struct pp_probe *probe, const struct pp_port *port,
         .timeouts = &config->timeouts,
         .hostname_z = config->identity.hostname,
         .inspect = inspect,
+        .chain = &probe->chain,
         .on_step = on_step,
         .on_verdict = on_verdict,
         .ctx = probe,
@@ -161,6 +163,7 @@ void pp_probe_begin(struct pp_probe *probe, const struct pp_port *port,
     struct pp_writer w;
 
     memset(&probe->report, 0, sizeof(probe->report));
+    memset(&probe->chain, 0, sizeof(probe->chain));
     probe->report.tls.pin_index = -1;
     probe->mail_sent = probe->done = false;
     probe->on_step = on_step_told;

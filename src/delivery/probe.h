@@ -15,6 +15,7 @@ struct pp_probe {
     struct pp_path path;
     struct pp_probe_report report;
     char sender[PP_ADDRESS_CAP];
+    struct pp_tls_chain chain; /* with inspect: what was shown */
     bool mail_sent, done;
     void (*on_step)(void *ctx, const struct pp_probe_report *report);
     void *ctx;

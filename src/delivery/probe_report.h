@@ -29,6 +29,7 @@ struct pp_probe_report {
     char address[64]; /* connected to */
     bool has_certificate;
     struct pp_tls_facts tls;
+    const struct pp_tls_chain *chain; /* with inspect; valid within the call; NULL: none */
 };
 
 #endif

@@ -8,8 +8,9 @@ cd "$1"
 
 key() { # NAME KIND
     case $2 in
-    p256 | p384) openssl ecparam -name "$(test "$2" = p256 && echo prime256v1 || echo secp384r1)" \
-        -genkey -noout -out "$1.key" ;;
+    p256) openssl ecparam -name prime256v1 -genkey -noout -out "$1.key" ;;
+    p384) openssl ecparam -name secp384r1 -genkey -noout -out "$1.key" ;;
+    p521) openssl ecparam -name secp521r1 -genkey -noout -out "$1.key" ;;
     *) openssl genrsa -out "$1.key" "$2" ;;
     esac
 }
@@ -19,6 +20,13 @@ ca() { # NAME SUBJECT ISSUER [OPTION...]: ISSUER - for self-signed
     shift 3
     printf 'basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n' >"$name.ext"
     sign "$name" "$subject" "$issuer" "$@"
+    pins "$name"
+}
+
+pins() { # NAME
+    openssl x509 -in "$1.pem" -noout -fingerprint -sha256 >"$1.pins"
+    openssl x509 -in "$1.pem" -noout -pubkey | openssl pkey -pubin -outform DER |
+        openssl dgst -sha256 -binary | openssl base64 >>"$1.pins"
 }
 
 server() { # NAME SUBJECT ISSUER NAMES [OPTION...]
@@ -27,9 +35,7 @@ server() { # NAME SUBJECT ISSUER NAMES [OPTION...]
     shift 4
     sign "$name" "$subject" "$issuer" "$@"
     cat "$name.pem" >"$name.chain"
-    openssl x509 -in "$name.pem" -noout -fingerprint -sha256 >"$name.pins"
-    openssl x509 -in "$name.pem" -noout -pubkey | openssl pkey -pubin -outform DER |
-        openssl dgst -sha256 -binary | openssl base64 >>"$name.pins"
+    pins "$name"
 }
 
 sign() { # NAME SUBJECT ISSUER [OPTION...]
@@ -76,6 +82,25 @@ ca fake '/CN=Test Intermediate' -
 key forged p256
 server forged "$cn" fake "$names"
 cat inter.pem >>forged.chain
+
+# Below the intermediate: another's, one of a customer of that CA, one that is over, one for clients.
+key other p256
+server other '/CN=other.example' inter 'subjectAltName=DNS:other.example'
+cat inter.pem >>other.chain
+key misled p256 # signed with the key of a certificate that is no CA's
+server misled "$cn" other "$names"
+cat other.pem inter.pem >>misled.chain
+key over p256
+server over "$cn" inter "$names" -days -1
+cat inter.pem >>over.chain
+key clients p256
+server clients "$cn" inter "$names
+extendedKeyUsage=clientAuth"
+cat inter.pem >>clients.chain
+key alone p256 # its intermediate is not sent
+server alone "$cn" inter "$names"
+key ecbig p521
+server ecbig "$cn" root "$names"
 
 # For a server: what it may be given, and what not.
 key ec384 p384

@@ -105,9 +105,10 @@ static void test_sections(void **state)
     bad(GOOD "[queue                                              queue]\n",
         "c:4: the section's name is too long: up to 49 bytes are allowed\n");
     good(GOOD "[queue] ; comment\nsize = 6M\n");
-    bad("host = x\n" GOOD, "c:1: []: unknown section: there are [identity], [smarthost], [tls], "
-                           "[queue], [delivery], [listener], [user], [server], [timeouts], [log], "
-                           "[daemon]\n");
+    bad("host = x\n" GOOD,
+        "c:1: []: unknown section: there are [identity], [smarthost], [tls], [tls_policy], "
+        "[queue], [delivery], [listener], [user], [server], [timeouts], [log], "
+        "[daemon]\n");
 }
 
 static void test_long_lines(void **state)

@@ -73,8 +73,8 @@ struct world {
 };
 
 static const char *const stage_names[PP_STAGE_COUNT] = {
-    "resolve", "trust", "connect", "greeting", "ehlo", "starttls", "handshake", "auth", "mail",
-    "rcpt",    "data",    "body",     "dot",  "rset",     "quit",      "idle"};
+    "resolve", "trust", "connect", "greeting", "ehlo", "starttls", "handshake", "auth",
+    "mail",    "rcpt",  "data",    "body",     "dot",  "rset",     "quit",      "idle"};
 
 static void on_verdict(void *ctx, uint16_t recipient, enum pp_verdict verdict, enum pp_scope scope,
                        enum pp_stage stage, const struct pp_reply *reply)
