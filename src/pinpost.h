@@ -150,6 +150,14 @@ struct pp_relay_status {
 };
 void pp_relay_status(struct pp_relay *relay, struct pp_relay_status *status);
 
+/*
+ * Accept the certificate that a CA vouched for and no pin matched (pin_rule = and-ca), as it was
+ * seen last: its key counts beside the configured pins from now on, after a restart too. The pin
+ * goes to `w`. An explicit act of the owner (RFC 8314 5.4). PP_ERR_NOT_FOUND: there is none.
+ * PP_ERR_DRY: no room beside the configured pins. PP_ERR_FLASH.
+ */
+PP_MUST_USE enum pp_err pp_pin_accept(struct pp_relay *relay, struct pp_writer *w);
+
 /* ---- one walk to the smarthost, for `pinpost test` and `pinpost pin` ---- */
 /*
  * DNS, TCP, greeting, TLS, pin, login, MAIL with the configured sender, QUIT; no mail is sent

@@ -148,6 +148,7 @@ enum pp_err pp_relay_start(const struct pp_port *port, const struct pp_config *c
     }
     log_mounted(r);
     pp_relay_start_kept(r);
+    pp_relay_add_kept_pin(r);
     schedule_all(r);
     *relay = r;
     return PP_OK;
@@ -160,6 +161,7 @@ void pp_relay_configure(struct pp_relay *r, const struct pp_config *config)
     r->config = *config;
     r->log.level = config->log.level;
     pp_queue_set_limits(&r->queue, &limits);
+    pp_relay_add_kept_pin(r);
     pp_access_configure(&r->server.access, &r->config);
     r->delivery.generation++;
     pp_route_served(&r->delivery.route);
@@ -477,6 +479,7 @@ uint64_t pp_relay_turn(struct pp_relay *r)
     more |= accept_streams(r, now_ms);
     more |= pump_intake(r, now_ms);
     more |= pump_delivery(r, now_ms);
+    pp_relay_tell(r);
     look_for_expired(r, now_ms);
     for (int i = 0; i < CLEANING_ROUNDS && pp_queue_clean(&r->queue); i++) {
     }

@@ -72,6 +72,12 @@ void pp_relay_turn_kept(struct pp_relay *relay, pp_time_ms now_ms);
 /* May connections be opened? Not while a kept seed is still to be stirred in. */
 bool pp_relay_kept_settled(const struct pp_relay *relay);
 
+/* ---- relay_watch.c ---- */
+/* Put the pin that was accepted before beside those of the configuration that is in force. */
+void pp_relay_add_kept_pin(struct pp_relay *relay);
+/* Hand in the mails about the smarthost's certificate that are due. */
+void pp_relay_tell(struct pp_relay *relay);
+
 /* ---- relay_queue.c ---- */
 void pp_relay_schedule_entry(struct pp_relay *relay, struct pp_queue_entry *entry,
                              pp_time_ms at_ms);

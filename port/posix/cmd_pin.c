@@ -11,13 +11,18 @@
 
 #include "cmd.h"
 #include "config_file.h"
+#include "control_client.h"
 #include "probe_run.h"
 
-static const char usage[] = "usage: pinpost pin [--tls starttls|implicit] HOST[:PORT]\n"
-                            "\n"
-                            "  HOST   name, IPv4 address or [IPv6 address]\n"
-                            "  PORT   default 587, or 465 with --tls implicit\n"
-                            "  --tls  default starttls, but implicit with port 465\n";
+static const char usage[] =
+    "usage: pinpost pin [--tls starttls|implicit] HOST[:PORT]\n"
+    "       pinpost pin --accept\n"
+    "\n"
+    "  HOST   name, IPv4 address or [IPv6 address]\n"
+    "  PORT   default 587, or 465 with --tls implicit\n"
+    "  --tls  default starttls, but implicit with port 465\n"
+    "  --accept  the daemon takes the new key of the smarthost, which a CA\n"
+    "            vouched for and no pin matched, beside the configured pins\n";
 
 struct pin_walk {
     struct pp_probe_report last; /* of the step reached, or of the one that failed */
@@ -192,6 +197,35 @@ static void print_facts(const struct pp_smarthost_config *host, const struct pin
     print_choices(&walk->chain);
 }
 
+/* The daemon knows what it saw; only root and the relay's group get to it. */
+static int accept_pin(struct pp_cmd_context *context)
+{
+    static struct pp_control_client control;
+    char pin[160];
+    int status = pp_cmd_load_client(context);
+
+    if (status != EX_OK) {
+        return status;
+    }
+    enum pp_err err = pp_control_client_open(&control, context->config.daemon.control_socket);
+    if (err == PP_OK) {
+        err = pp_control_client_ask(&control, "{\"cmd\":\"accept-pin\"}");
+        if (err == PP_OK) {
+            err = pp_control_client_next(&control);
+        }
+        pp_control_client_close(&control);
+    }
+    if (err != PP_ERR_NOT_FOUND) {
+        pp_cmd_say(context, "pin: %s", control.words);
+        return pp_control_client_exit_code(&control, err);
+    }
+    pp_json_text(&control.item, "pin", pin, sizeof(pin));
+    (void)printf("accepted, and kept by the daemon. To have it in the configuration as well:\n"
+                 "pin = %s\n",
+                 pin);
+    return EX_OK;
+}
+
 int pp_cmd_pin(struct pp_cmd_context *context, int argc, char **argv)
 {
     static struct pin_walk walk;
@@ -201,6 +235,9 @@ int pp_cmd_pin(struct pp_cmd_context *context, int argc, char **argv)
     if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
         (void)fputs(usage, stdout);
         return EX_OK;
+    }
+    if (argc == 2 && strcmp(argv[1], "--accept") == 0) {
+        return accept_pin(context);
     }
     if (context->config_path_given) {
         status = pp_cmd_load_client(context); /* name servers and hosts file */

@@ -9,10 +9,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/base64.h"
 #include "cmd.h"
+#include "control_status.h"
 #include "json_read.h"
 #include "json_write.h"
 
@@ -45,6 +45,9 @@ static bool step_act(struct pp_control_task *task, const struct pp_control_world
 static bool step_status(struct pp_control_task *task, const struct pp_control_world *world,
                         struct pp_writer *w);
 
+static bool step_accept(struct pp_control_task *task, const struct pp_control_world *world,
+                        struct pp_writer *w);
+
 enum { VERB_HOLD = 3, VERB_RELEASE, VERB_REMOVE };
 static const struct verb verbs[] = {
     {"list", NEEDS_NOTHING, step_list},
@@ -54,6 +57,7 @@ static const struct verb verbs[] = {
     [VERB_RELEASE] = {"release", NEEDS_ID_OR_ALL, step_act},
     [VERB_REMOVE] = {"remove", NEEDS_ID_OR_ALL, step_act},
     {"status", NEEDS_NOTHING, step_status},
+    {"accept-pin", NEEDS_NOTHING, step_accept},
 };
 #define VERB_COUNT ((int)(sizeof verbs / sizeof *verbs))
 
@@ -111,8 +115,9 @@ void pp_control_task_begin(struct pp_control_task *task, struct pp_text line)
     if (name[0] == '\0') {
         pp_control_task_refuse(task, "syntax", "\"cmd\" is missing");
     } else if (task->verb == VERB_COUNT) {
-        pp_control_task_refuse(task, "unknown",
-                               "there are list, show, flush, hold, release, remove, status");
+        pp_control_task_refuse(
+            task, "unknown",
+            "there are list, show, flush, hold, release, remove, status, accept-pin");
     } else {
         task->wants_content = pp_json_true(&json, "content");
         take_id(task, &json, verbs[task->verb].needs);
@@ -408,60 +413,37 @@ static bool step_act(struct pp_control_task *task, const struct pp_control_world
     return true;
 }
 
-/* ---- status ---- */
-
-static void put_counts(const struct pp_relay_status *s, struct pp_writer *w)
-{
-    pp_json_put_u64(w, "uptime_ms", s->uptime_ms);
-    pp_json_put_u64(w, "messages", s->messages);
-    pp_json_put_u64(w, "waiting", s->waiting);
-    pp_json_put_u64(w, "sending", s->sending);
-    pp_json_put_u64(w, "held", s->held);
-    pp_json_put_u64(w, "failed", s->failed);
-    pp_json_put_u64(w, "messages_cap", s->messages_cap);
-    pp_json_put_u64(w, "store_bytes", s->store_bytes);
-    pp_json_put_u64(w, "store_free_bytes", s->store_free_bytes);
-    pp_json_put_u64(w, "boot_count", s->boot_count);
-    pp_json_put_u64(w, "messages_damaged", s->messages_damaged);
-    pp_json_put_u64(w, "records_damaged", s->records_damaged);
-    pp_json_put_u64(w, "blocks_bad", s->blocks_bad);
-    pp_json_put_u64(w, "accepted_messages", s->accepted_messages);
-    pp_json_put_u64(w, "delivered_recipients", s->delivered_recipients);
-    pp_json_put_u64(w, "failed_recipients", s->failed_recipients);
-    pp_json_put_bool(w, "store_failed", s->store_failed);
-}
-
-static void put_smarthost(const struct pp_relay_status *s, const struct pp_config *config,
-                          struct pp_writer *w)
-{
-    char text[PP_NAME_CAP + 8];
-
-    snprintf(text, sizeof text, "%s:%u", s->smarthost, config->smarthosts[0].port);
-    pp_json_put_z(w, "smarthost", text);
-    pp_json_put_bool(w, "route_up", s->route_up);
-    pp_json_put_u64(w, "route_retry_in_ms", s->route_retry_in_ms);
-    pp_json_put_text(w, "last_error", pp_text_z(s->last_error), 2000);
-}
-
 static bool step_status(struct pp_control_task *task, const struct pp_control_world *world,
                         struct pp_writer *w)
 {
-    struct pp_relay_status s;
-
     (void)task;
-    pp_relay_status(world->relay, &s);
+    pp_control_put_status(world, w);
+    return false;
+}
+
+/* ---- accept-pin ---- */
+
+static bool step_accept(struct pp_control_task *task, const struct pp_control_world *world,
+                        struct pp_writer *w)
+{
+    char pin[128];
+    struct pp_writer pin_w;
+
+    pp_writer_init(&pin_w, pin, sizeof pin);
+    enum pp_err err = pp_pin_accept(world->relay, &pin_w);
+    if (err == PP_ERR_NOT_FOUND)
+        pp_control_task_refuse(task, "not-found", "no new certificate waits to be accepted");
+    else if (err == PP_ERR_DRY)
+        pp_control_task_refuse(
+            task, "failed", "the configuration has as many pins as this build takes: replace one");
+    else if (err != PP_OK)
+        pp_control_task_refuse(task, "failed", pp_err_text(err));
+    if (err != PP_OK)
+        return put_error(task, w);
     pp_json_open(w, NULL, '{');
     pp_json_put_bool(w, "ok", true);
-    pp_json_put_z(w, "version", PP_PINPOST_VERSION);
-    pp_json_put_u64(w, "pid", (uint64_t)getpid());
-    put_counts(&s, w);
-    put_smarthost(&s, world->config, w);
-    pp_json_open(w, "high_water", '{');
-    pp_json_put_u64(w, "messages", s.messages_high);
-    pp_json_put_u64(w, "writers", s.pool_writers_high);
-    pp_json_put_u64(w, "deliveries", s.pool_deliveries_high);
-    pp_json_put_u64(w, "intake", s.pool_intake_high);
-    pp_json_close(w, '}');
+    pp_json_put_text(w, "pin", pp_writer_text(&pin_w), sizeof pin);
+    pp_json_put_u64(w, "count", 1);
     pp_json_close(w, '}');
     return false;
 }

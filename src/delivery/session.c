@@ -84,6 +84,15 @@ static void log_secured(struct pp_delivery_session *s)
     end_line(s, &line);
 }
 
+/* Of each handshake, good or failed, what its certificate gives cause to tell. */
+static void watch_certificate(struct pp_delivery_session *s)
+{
+    const struct pp_port *port = s->delivery->port;
+
+    pp_watch_look(&s->delivery->watch, &s->path.smarthost, pp_tls_facts(&s->path.tls),
+                  s->delivery->log, port->wall_s(port->ctx));
+}
+
 static void log_clear(struct pp_delivery_session *s)
 {
     struct pp_log_line line;
@@ -124,6 +133,7 @@ static void on_step(void *ctx, enum pp_path_step step)
         break;
     case PP_PATH_SECURED:
         log_secured(s);
+        watch_certificate(s);
         break;
     case PP_PATH_CLEAR:
         log_clear(s);
@@ -255,6 +265,9 @@ static void finish_failed(struct pp_delivery_session *s, uint32_t id, pp_time_ms
             pp_route_lost(&d->route, &backoff, id, path->failure_stage, &path->failure, now_ms);
     }
     log_failure(s, rest_ms);
+    if (path->failure_stage == PP_STAGE_HANDSHAKE) {
+        watch_certificate(s);
+    }
 }
 
 /*

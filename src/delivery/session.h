@@ -15,6 +15,7 @@
 #include "config.h"
 #include "delivery/path.h"
 #include "delivery/route.h"
+#include "delivery/watch.h"
 #include "message/render.h"
 #include "port.h"
 #include "queue/queue.h"
@@ -32,6 +33,7 @@ struct pp_delivery {
     uint64_t delivered_recipients, failed_recipients;
     uint32_t tls_faults_told; /* of pp_tls_alloc_faults(): already in the log */
     uint32_t generation;      /* of the configuration: sessions of an older one take no more mail */
+    struct pp_watch watch;    /* over the smarthost's certificate */
     bool draining;
 };
 

@@ -41,11 +41,12 @@ enum pp_kv_key {
     PP_KV_TIME_FLOOR = 1,
     PP_KV_RANDOM_SEED = 2,
     PP_KV_CONFIG = 3,
+    PP_KV_ACCEPTED_PIN = 4,
     PP_KV_SESSION = 16,
     PP_KV_TOKEN = 32
 };
 
-#define PP_KV_KEYS (3u + 2u * PP_SMARTHOSTS)
+#define PP_KV_KEYS (4u + 2u * PP_SMARTHOSTS)
 
 /* Where the newest value of a key lies: 8 bytes a key, 88 with four smarthosts. */
 struct pp_kv_value {

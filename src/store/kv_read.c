@@ -11,14 +11,14 @@
 
 #define WINDOW_BYTES 128u
 #define READ_TRIES   3 /* bits that were programmed weakly may read well the next time */
-#define FIRST_SLOT   3u
+#define FIRST_SLOT   4u
 
 _Static_assert(sizeof(struct pp_kv_value) == 8, "an index entry has 8 bytes");
 _Static_assert(sizeof(((struct pp_kv *)0)->values) == 8 * PP_KV_KEYS, "the index");
 
 uint32_t pp_kv_index(unsigned key)
 {
-    if (key >= PP_KV_TIME_FLOOR && key <= PP_KV_CONFIG)
+    if (key >= PP_KV_TIME_FLOOR && key <= PP_KV_ACCEPTED_PIN)
         return key - PP_KV_TIME_FLOOR;
     if (key >= PP_KV_SESSION && key < PP_KV_SESSION + PP_SMARTHOSTS)
         return FIRST_SLOT + key - PP_KV_SESSION;
