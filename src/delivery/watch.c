@@ -90,6 +90,15 @@ static bool is_pinned_itself(const struct pp_smarthost_config *host,
            host->tls.pins[facts->pin_index].kind <= PP_PIN_KEY;
 }
 
+/* A certificate that never has 14 days to live would be in the mail with each renewal: the last
+ * third of its life is soon enough. One that is over was told before. */
+static bool wants_mail(const struct pp_tls_facts *facts, int64_t wall_s)
+{
+    int64_t left_s = facts->expiry_s - wall_s;
+
+    return left_s >= 0 && left_s < (facts->expiry_s - facts->begin_s) / 3;
+}
+
 static void warn_expiry(struct pp_watch *watch, const struct pp_smarthost_config *host,
                         const struct pp_tls_facts *facts, const struct pp_log *log, int64_t wall_s)
 {
@@ -107,13 +116,13 @@ static void warn_expiry(struct pp_watch *watch, const struct pp_smarthost_config
         pp_log_z(&line, "action", "ask the server's owner for the next pin, and add it in time");
         pp_log_end(&line);
     }
-    if (!begin_mail(mail, facts->certificate_sha256)) {
+    if (!wants_mail(facts, wall_s) || !begin_mail(mail, facts->certificate_sha256)) {
         return;
     }
     pp_writer_init(&w, mail->subject, sizeof(mail->subject) - 1);
     pp_put_z(&w, "pinned certificate of ");
     pp_put_safe(&w, pp_text_z(host->host), 80);
-    pp_put_z(&w, over ? " has expired" : " expires soon");
+    pp_put_z(&w, " expires soon");
     end_text(mail->subject, sizeof(mail->subject), &w);
     pp_writer_init(&w, mail->text, sizeof(mail->text) - 1);
     pp_put_z(&w, "It is valid until ");

@@ -48,10 +48,10 @@ struct pp_tls_facts {
     char cipher[64];
     uint8_t certificate_sha256[32];
     uint8_t key_sha256[32];
-    int pin_index;    /* which pin matched, -1 none */
-    bool staged;      /* a CA vouches for it, the policy asks for a pin too, and none matches */
-    int64_t expiry_s; /* notAfter, seconds since 1970 */
-    char how[160];    /* by what it is trusted, or why no more was asked for; "" when it is not */
+    int pin_index; /* which pin matched, -1 none */
+    bool staged;   /* a CA vouches for it, the policy asks for a pin too, and none matches */
+    int64_t begin_s, expiry_s; /* notBefore, notAfter: seconds since 1970 */
+    char how[160]; /* by what it is trusted, or why no more was asked for; "" when it is not */
     char subject[200];
     char issuer[200];
     char names[200];                    /* DNS names of the certificate, space between */

@@ -158,6 +158,7 @@ enum pp_err pp_tls_describe_peer(struct pp_tls_facts *facts, const mbedtls_x509_
     for (size_t i = 1; i < w.len; i++)
         facts->names[i - 1] = names[i];
     facts->names[w.len > 0 ? w.len - 1 : 0] = '\0';
+    facts->begin_s = seconds_of(&certificate->valid_from);
     facts->expiry_s = seconds_of(&certificate->valid_to);
     facts->has_peer = true;
     return PP_OK;

@@ -15,6 +15,18 @@ EC = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
 RSA = ["-newkey", "rsa:2048"]
 RSA4096 = ["-newkey", "rsa:4096"]
 
+CA_CONF = """\
+[ca]
+default_ca = one
+[one]
+database = {place}/index
+new_certs_dir = {place}
+serial = {place}/serial
+default_md = sha256
+policy = any
+[any]
+commonName = supplied
+"""
 CA_EXTENSIONS = "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign,cRLSign\n"
 
 
@@ -89,6 +101,30 @@ class Maker:
         openssl("req", "-x509", "-key", old.key, "-out", path, "-days", "30", "-subj",
                 f"/CN={host}", "-addext", f"subjectAltName={san(host)}")
         return Certificate(path, old.key)
+
+    def dated(self, begin, end, host="mail.example.test"):
+        """Self-signed, from and until a time as date(1) reads it."""
+        name = f"dated{begin}{end}".replace(" ", "")
+        with self.lock:
+            if name not in self.made:
+                path, key = self.path(name + ".pem"), self.path(name + ".key")
+                at = [subprocess.run(["date", "-u", "-d", when, "+%Y%m%d%H%M%SZ"], check=True,
+                                     capture_output=True, text=True).stdout.strip()
+                      for when in (begin, end)]
+                request = openssl("req", "-new", *EC, "-nodes", "-keyout", key, "-subj",
+                                  f"/CN={host}")
+                with open(path + ".csr", "wb") as file:
+                    file.write(request)
+                with open(path + ".conf", "w", encoding="ascii") as file:
+                    file.write(CA_CONF.format(place=self.path(name)))
+                os.mkdir(self.path(name))
+                with open(self.path(name + "/index"), "w", encoding="ascii"):
+                    pass
+                openssl("ca", "-batch", "-selfsign", "-config", path + ".conf", "-keyfile", key,
+                        "-in", path + ".csr", "-out", path, "-notext", "-rand_serial",
+                        "-startdate", at[0], "-enddate", at[1])
+                self.made[name] = Certificate(path, key)
+            return self.made[name]
 
     def authority(self, tag="good"):
         with self.lock:
