@@ -263,7 +263,7 @@ $(B)/obj/tests/%.o: tests/%.c $(B)/test.flags
 	@mkdir -p $(@D)
 	@$(CC) $(test_flags) -MMD -MP -c -o $@ $<
 
-$(B)/mbedtls/%.o: $(MBEDTLS_DIR)/library/%.c $(B)/mbedtls.flags
+$(B)/mbedtls/%.o: $(MBEDTLS_DIR)/library/%.c $(B)/mbedtls.flags config/mbedtls_config.h
 	@echo "  CC      $@"
 	@mkdir -p $(@D)
 	@$(CC) $(mbedtls_build) -MMD -MP -c -o $@ $<
