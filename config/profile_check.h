@@ -65,6 +65,9 @@
 #if PP_PINS > 32 || PP_TLS_POLICIES < 1
 #error "PP_PINS: at most 32; PP_TLS_POLICIES: at least 1"
 #endif
+#if PP_DNS_SERVICES < 1 || PP_DNS_SERVERS < 1 || PP_DNS_SERVERS > 4 || PP_DNS_CACHE < 1
+#error "PP_DNS_SERVICES, PP_DNS_CACHE: at least 1 of each; PP_DNS_SERVERS: 1 to 4"
+#endif
 #if PP_SMARTHOSTS > 16
 #error "PP_SMARTHOSTS: at most 16, which is what the key-value has keys for"
 #endif

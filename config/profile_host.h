@@ -151,9 +151,20 @@
 #ifndef PP_TLS_POLICIES
 #define PP_TLS_POLICIES 8
 #endif
-/* Addresses tried of one host name. */
+/* Addresses tried of one host name, servers of one domain by MX or SRV (260 bytes each, five
+ * times), name servers. */
 #ifndef PP_DNS_ADDRESSES
 #define PP_DNS_ADDRESSES 8
+#endif
+#ifndef PP_DNS_SERVICES
+#define PP_DNS_SERVICES 8
+#endif
+#ifndef PP_DNS_SERVERS
+#define PP_DNS_SERVERS 4
+#endif
+/* Answers of name servers that are remembered; 1 or more, 528 bytes each. */
+#ifndef PP_DNS_CACHE
+#define PP_DNS_CACHE 16
 #endif
 
 #endif

@@ -46,5 +46,8 @@
 #define PP_PINS          4
 #define PP_TLS_POLICIES  1
 #define PP_DNS_ADDRESSES 4
+#define PP_DNS_SERVICES  1
+#define PP_DNS_SERVERS   2
+#define PP_DNS_CACHE     2
 
 #endif

@@ -389,7 +389,7 @@ enum pp_err pp_config_set(struct pp_config *config, struct pp_text section, stru
     uint32_t *given;
     void *base = find_base(config, word, instance, &given);
     bool again = key->type == PP_CONFIG_PIN || key->type == PP_CONFIG_CLIENT_PIN ||
-                 key->type == PP_CONFIG_NETWORKS;
+                 key->type == PP_CONFIG_NETWORKS || key->type == PP_CONFIG_SERVERS;
     if ((given[index / 32] & bit) != 0 && !again)
         err = PP_ERR_STATE;
     else if (value.len == 0)

@@ -89,12 +89,20 @@ struct pp_tls_policy_config {
     uint32_t given[PP_CONFIG_GIVEN_WORDS]; /* as of pp_config */
 };
 
+/* How the host of a smarthost becomes servers. */
+enum pp_lookup {
+    PP_LOOKUP_HOST, /* its addresses */
+    PP_LOOKUP_MX,   /* its MX records (RFC 5321 5.1) */
+    PP_LOOKUP_SRV   /* _submission._tcp or _submissions._tcp of it (RFC 6186, RFC 8314 5.1) */
+};
+
 enum pp_auth { PP_AUTH_AUTO, PP_AUTH_PLAIN, PP_AUTH_LOGIN, PP_AUTH_OFF };
 
 struct pp_smarthost_config {
     char name[64]; /* of the section, "" for [smarthost] */
     char host[PP_NAME_CAP];
-    uint16_t port;                     /* default 587, 465 for implicit TLS */
+    uint16_t port;                     /* default 587; 465 for implicit TLS, 25 for MX */
+    bool port_given;                   /* else SRV records may say another */
     struct pp_tls_policy tls;          /* after pp_config_finish() the one in force */
     uint32_t tls_policy;               /* 1 + index of the [tls_policy] that it is from, 0 none */
     char tls_matched[PP_NAME_CAP + 8]; /* the destination of it that matched */
@@ -104,6 +112,21 @@ struct pp_smarthost_config {
     char password[PP_SECRET_CAP];
     char password_file[PP_PATH_CAP];
     uint8_t family; /* 0 both, 4, 6 */
+    enum pp_lookup lookup;
+};
+
+/* A name server. Whose word counts that DNSSEC vouches for an answer (the AD bit): LOCAL, of one on
+ * this machine. */
+struct pp_dns_server {
+    uint8_t family; /* 4 or 6 */
+    uint8_t ip[16]; /* IPv4 in ip[0..3] */
+    uint16_t port;  /* 0: 53 */
+};
+enum pp_dns_trusted { PP_DNS_TRUSTED_LOCAL, PP_DNS_TRUSTED_YES, PP_DNS_TRUSTED_NO };
+struct pp_dns_config {
+    enum pp_dns_trusted trusted;
+    uint32_t server_count; /* 0: the machine's own, resolv_conf */
+    struct pp_dns_server servers[PP_DNS_SERVERS];
 };
 
 /* ---- the relay server ---- */
@@ -233,6 +256,7 @@ struct pp_config {
         uint32_t messages;    /* over one connection; default 100; 0 no limit */
         uint32_t idle_ms;     /* a connection is kept for the next message; default 2 s */
     } delivery;
+    struct pp_dns_config dns;
     struct pp_timeouts timeouts;
     struct pp_server_config server;
     uint32_t listener_count;
@@ -304,6 +328,9 @@ bool pp_tls_policy_wants_names(const struct pp_tls_policy *policy);
  * PP_ERR_SYNTAX, PP_ERR_RANGE (prefix, or bits behind it that are not 0). */
 PP_MUST_USE enum pp_err pp_network_parse(struct pp_text text, struct pp_network *network);
 void pp_network_put(struct pp_writer *w, const struct pp_network *network);
+/* `192.0.2.1`, `192.0.2.1:5353`, `2001:db8::1`, `[2001:db8::1]:53`. PP_ERR_SYNTAX, PP_ERR_RANGE
+ * (port). */
+PP_MUST_USE enum pp_err pp_dns_server_parse(struct pp_text text, struct pp_dns_server *server);
 /* `SCRAM-SHA-256$ITERATIONS:SALT$STOREDKEY:SERVERKEY`, the last three in base64. PP_ERR_SYNTAX,
  * PP_ERR_RANGE (iterations, length of the salt). */
 PP_MUST_USE enum pp_err pp_scram_verifier_parse(struct pp_text text,

@@ -62,6 +62,12 @@ static const struct pp_config_word auths[] = {{"auto", PP_AUTH_AUTO},
                                               {"off", PP_AUTH_OFF},
                                               {NULL, 0}};
 static const struct pp_config_word yes_no[] = {{"yes", 1}, {"no", 0}, {NULL, 0}};
+static const struct pp_config_word lookups[] = {
+    {"host", PP_LOOKUP_HOST}, {"mx", PP_LOOKUP_MX}, {"srv", PP_LOOKUP_SRV}, {NULL, 0}};
+static const struct pp_config_word dns_trusted[] = {{"local", PP_DNS_TRUSTED_LOCAL},
+                                                    {"yes", PP_DNS_TRUSTED_YES},
+                                                    {"no", PP_DNS_TRUSTED_NO},
+                                                    {NULL, 0}};
 static const struct pp_config_word families[] = {{"any", 0}, {"ipv4", 4}, {"ipv6", 6}, {NULL, 0}};
 static const struct pp_config_word log_levels[] = {{"error", PP_LOG_ERROR},
                                                    {"warn", PP_LOG_WARN},
@@ -87,7 +93,7 @@ static const struct pp_config_key keys[] = {
     {"smarthost", "host", PP_CONFIG_HOST, HOST(host), 0, 0, NULL,
      NULL, NULL, "The server that mail is handed to. Must be given."},
     {"smarthost", "port", PP_CONFIG_NUMBER, HOST(port), 1, 65535, NULL,
-     NULL, "587; 465 with tls = implicit", "TCP port."},
+     NULL, "587; 465 with tls = implicit; 25 with lookup = mx", "TCP port."},
     {"smarthost", "tls", PP_CONFIG_WORD, HOST(tls.mode), 0, 0, tls_modes,
      "starttls", NULL, "TLS after STARTTLS (RFC 3207), or from the first byte (RFC 8314)."},
     {"smarthost", "policy", PP_CONFIG_WORD, HOST(tls.level), 0, 0, tls_levels,
@@ -121,6 +127,15 @@ static const struct pp_config_key keys[] = {
      NULL, NULL, "A file whose first line is the password; unreadable for others (chmod 600)."},
     {"smarthost", "family", PP_CONFIG_WORD, HOST(family), 0, 0, families,
      "any", NULL, "Which addresses of the server are tried."},
+    {"smarthost", "lookup", PP_CONFIG_WORD, HOST(lookup), 0, 0, lookups,
+     "host", NULL, "What host is: a server; a domain whose MX records name the servers; one whose SRV records do (_submissions._tcp with tls = implicit, else _submission._tcp), "
+     "and then the port too, unless it is given."},
+
+    {"dns", "server", PP_CONFIG_SERVERS, FIELD(dns.servers), 0, PP_DNS_SERVERS, NULL,
+     NULL, "those of resolv_conf", "Name servers, asked in turn."},
+    {"dns", "trusted", PP_CONFIG_WORD, FIELD(dns.trusted), 0, 0, dns_trusted,
+     "local", NULL, "Whose word counts that DNSSEC vouches for an answer (the AD bit), which policy = dane needs: of a name server on this machine; of any; of none. "
+     "Anybody on the way to a name server could say so: yes is for a network in which nobody can."},
 
     {"tls", "ca_file", PP_CONFIG_PATH, FIELD(ca_file), 0, 0, NULL,
      "/etc/ssl/certs/ca-certificates.crt", NULL, "CA certificates (PEM) for policy = verify and secure, and for pins beside a CA."},
@@ -376,6 +391,11 @@ void pp_config_put_allowed(struct pp_writer *w, const struct pp_config_key *key)
         break;
     case PP_CONFIG_NETWORKS:
         put_up_to(w, "networks as 192.168.0.0/16 or fd00::/8, and addresses, commas between",
+                  key->max, "");
+        break;
+    case PP_CONFIG_SERVERS:
+        put_up_to(w,
+                  "addresses as 192.0.2.53, 192.0.2.53:5353 or [2001:db8::53]:53, commas between",
                   key->max, "");
         break;
     case PP_CONFIG_PIN:

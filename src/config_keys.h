@@ -22,6 +22,7 @@ enum pp_config_type {
     PP_CONFIG_PATTERNS,     /* mail addresses, *@domain or *, commas between */
     PP_CONFIG_VERIFIER,     /* pp_scram_verifier_parse(); never shown */
     PP_CONFIG_NETWORKS,     /* networks, commas between; may be given several times */
+    PP_CONFIG_SERVERS,      /* name servers, commas between; may be given several times */
     PP_CONFIG_PIN,          /* fingerprints, commas between; may be given several times */
     PP_CONFIG_CLIENT_PIN,   /* those of clients: SHA-256, certificate or key */
     PP_CONFIG_MATCH,        /* pp_config_check_match() */

@@ -1,7 +1,8 @@
 /*
- * config_network.c - a network from text
+ * config_network.c - networks and name servers from text
  *
- * Job:      `192.168.0.0/16`, `fd00::/8`, or an address alone; read and written.
+ * Job:      `192.168.0.0/16`, `fd00::/8`, or an address alone, read and written; an address with a
+ *           port.
  * Not here: who is in it (intake/access.c).
  * Follows:  RFC 4632 3.1, RFC 4291 2.3
  */
@@ -69,4 +70,36 @@ void pp_network_put(struct pp_writer *w, const struct pp_network *network)
         pp_put_char(w, '/');
         pp_put_u64(w, network->prefix);
     }
+}
+
+enum pp_err pp_dns_server_parse(struct pp_text text, struct pp_dns_server *server)
+{
+    struct pp_text port = pp_text_n(NULL, 0);
+    uint64_t number = 0;
+    memset(server, 0, sizeof *server);
+    bool bracket = text.len > 0 && text.p[0] == '[';
+    size_t colon = pp_text_find(text, ':');
+    struct pp_text behind = pp_text_n(text.p + colon, text.len - colon);
+    bool single = behind.len > 0 &&
+                  pp_text_find(pp_text_n(behind.p + 1, behind.len - 1), ':') == behind.len - 1;
+    if (bracket) {
+        port = pp_text_n(text.p + 1, text.len - 1);
+        text = pp_text_cut(&port, ']');
+    } else if (single) {
+        port = behind;
+        text.len = colon;
+    }
+    if (pp_ipv6_parse(text, server->ip))
+        server->family = 6;
+    else if (!bracket && pp_ipv4_parse(text, server->ip))
+        server->family = 4;
+    else
+        return PP_ERR_SYNTAX;
+    if (port.len == 0)
+        return PP_OK;
+    if (port.p[0] != ':')
+        return PP_ERR_SYNTAX;
+    enum pp_err err = pp_text_to_u64(pp_text_n(port.p + 1, port.len - 1), 65535, &number);
+    server->port = (uint16_t)number;
+    return err == PP_OK && number == 0 ? PP_ERR_RANGE : err;
 }

@@ -400,6 +400,8 @@ static const char *what_contradicts(const struct pp_smarthost_config *host, bool
     const char *words_z = what_contradicts_pins(tls, rule_given);
     if (words_z != NULL)
         return words_z;
+    if (host->lookup != PP_LOOKUP_HOST && is_address(pp_text_z(host->host)))
+        return "lookup: an address has no MX or SRV records; give a domain as host, or remove it";
     if (tls->mode == PP_TLS_IMPLICIT && tls->level == PP_TLS_NONE)
         return "tls: implicit contradicts policy = none; remove one";
     if (tls->mode == PP_TLS_IMPLICIT && tls->level == PP_TLS_MAY)
@@ -417,6 +419,13 @@ static const char *what_contradicts(const struct pp_smarthost_config *host, bool
     return NULL;
 }
 
+static uint16_t usual_port(const struct pp_smarthost_config *host)
+{
+    if (host->tls.mode == PP_TLS_IMPLICIT)
+        return 465;
+    return host->lookup == PP_LOOKUP_MX ? 25 : 587;
+}
+
 enum pp_err pp_config_finish_tls(struct pp_config *config, struct pp_smarthost_config *host,
                                  struct pp_config_error *error)
 {
@@ -425,8 +434,9 @@ enum pp_err pp_config_finish_tls(struct pp_config *config, struct pp_smarthost_c
         return err;
     /* host:port is looked for, so the port is needed; the mode may come from the table. */
     bool derived = host->port == 0;
+    host->port_given = !derived;
     if (derived)
-        host->port = host->tls.mode == PP_TLS_IMPLICIT ? 465 : 587;
+        host->port = usual_port(host);
     const struct pp_tls_policy_config *policy = find_policy(config, host);
     host->tls_policy = 0;
     if (policy != NULL) {
@@ -434,7 +444,7 @@ enum pp_err pp_config_finish_tls(struct pp_config *config, struct pp_smarthost_c
         take_keys(config, host, policy);
     }
     if (derived)
-        host->port = host->tls.mode == PP_TLS_IMPLICIT ? 465 : 587;
+        host->port = usual_port(host);
     uint32_t rule = pp_config_key_find(pp_text_z("smarthost"), pp_text_z("pin_rule"));
     uint32_t table_rule = pp_config_key_find(pp_text_z("tls_policy"), pp_text_z("pin_rule"));
     bool rule_given =

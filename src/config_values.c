@@ -285,12 +285,17 @@ _Static_assert(offsetof(struct pp_listener_config, client_pins) ==
 _Static_assert(offsetof(struct pp_listener_config, networks) ==
                    offsetof(struct pp_listener_config, network_count) + sizeof(uint32_t),
                "networks behind their count");
+_Static_assert(offsetof(struct pp_dns_config, servers) ==
+                   offsetof(struct pp_dns_config, server_count) + sizeof(uint32_t),
+               "servers behind their count");
 
 static enum pp_err parse_one(const struct pp_config_key *key, struct pp_text text, uint8_t *out)
 {
     struct pp_pin pin = {PP_PIN_ANY, PP_DIGEST_SHA256, {0}};
     if (key->type == PP_CONFIG_NETWORKS)
         return pp_network_parse(text, (void *)out);
+    if (key->type == PP_CONFIG_SERVERS)
+        return pp_dns_server_parse(text, (void *)out);
     enum pp_err err = pp_pin_parse(text, &pin);
     /* What a ticket keeps of a client is a SHA-256, and its issuers are not looked at. */
     bool of_client = pin.digest == PP_DIGEST_SHA256 && pin.kind <= PP_PIN_KEY;
@@ -332,6 +337,7 @@ enum pp_err pp_config_store(const struct pp_config_key *key, void *base, struct 
     case PP_CONFIG_PIN:
     case PP_CONFIG_CLIENT_PIN:
     case PP_CONFIG_NETWORKS:
+    case PP_CONFIG_SERVERS:
         return store_list(key, field, value);
     case PP_CONFIG_VERIFIER:
         return pp_scram_verifier_parse(value, field);

@@ -101,8 +101,10 @@ static enum pp_err init_rooms(struct pp_relay *r)
     pp_intake_init(&r->intake, &r->queue, &r->config, r->port, &r->log);
     r->intake.on_sealed = on_sealed;
     r->intake.on_sealed_ctx = r;
+    pp_resolver_init(&r->resolver, r->port, &r->config.dns);
     r->delivery = (struct pp_delivery){
         .port = r->port,
+        .resolver = &r->resolver,
         .config = &r->config,
         .queue = &r->queue,
         .schedule = &r->schedule,
@@ -163,6 +165,7 @@ void pp_relay_configure(struct pp_relay *r, const struct pp_config *config)
     pp_queue_set_limits(&r->queue, &limits);
     pp_relay_add_kept_pin(r);
     pp_access_configure(&r->server.access, &r->config);
+    pp_resolver_configure(&r->resolver, &r->config.dns);
     r->delivery.generation++;
     pp_route_served(&r->delivery.route);
     pp_route_retry_now(&r->delivery.route);

@@ -45,6 +45,7 @@ struct pp_relay {
     struct pp_relay_kept kept;
     struct pp_schedule schedule;
     struct pp_intake intake;
+    struct pp_resolver resolver;
     struct pp_delivery delivery;
     struct pp_intake_server server;
     struct pp_pool intake_pool;

@@ -44,7 +44,7 @@ static void step(struct pp_path *path, enum pp_path_step reached)
 
 const struct pp_address *pp_path_address(const struct pp_path *path)
 {
-    return &path->answer.addresses[path->address];
+    return pp_reach_address(&path->reach);
 }
 
 static const struct pp_tls_policy no_tls = {.level = PP_TLS_NONE};
@@ -54,8 +54,9 @@ struct pp_tls_target pp_path_target(const struct pp_path *path)
     return (struct pp_tls_target){
         .policy = path->plaintext ? &no_tls : &path->smarthost.tls,
         .host_z = path->smarthost.host,
-        .tlsa = path->tlsa_known ? &path->tlsa : NULL,
-        .tlsa_base_z = path->tlsa_base,
+        .server_z = path->reach.server[0] != '\0' ? path->reach.server : NULL,
+        .tlsa = path->reach.tlsa_known ? &path->reach.tlsa : NULL,
+        .tlsa_base_z = path->reach.tlsa_base[0] != '\0' ? path->reach.tlsa_base : NULL,
         .inspect = path->inspect,
         .chain = path->chain,
     };
@@ -88,7 +89,6 @@ static bool wants_implicit_tls(const struct pp_path *path)
 
 void pp_path_start(struct pp_path *path, const struct pp_path_setup *setup, pp_time_ms now_ms)
 {
-    enum pp_err err;
     struct pp_writer w;
 
     path->port = setup->port;
@@ -99,14 +99,12 @@ void pp_path_start(struct pp_path *path, const struct pp_path_setup *setup, pp_t
     path->hostname[w.len] = '\0';
     path->inspect = setup->inspect;
     path->chain = setup->chain;
-    path->plaintext = path->tlsa_known = false;
-    path->clear_why[0] = path->tlsa_base[0] = '\0';
+    path->plaintext = false;
+    path->clear_why[0] = '\0';
     path->on_step = setup->on_step;
     path->ctx = setup->ctx;
     path->greeted = path->secured = path->ready = path->failed = false;
     path->started_ms = now_ms;
-    path->address = 0;
-    memset(&path->answer, 0, sizeof(path->answer));
     memset(&path->link, 0, offsetof(struct pp_link, in_bytes));
     path->link.stream = -1;
     path->params = (struct pp_smtp_params){
@@ -123,15 +121,11 @@ void pp_path_start(struct pp_path *path, const struct pp_path_setup *setup, pp_t
     };
     pp_smtp_client_init(&path->client, &path->params, now_ms);
     path->state = PP_PATH_RESOLVING;
-    err = pp_dns_start(&path->lookup, path->port, path->smarthost.host, path->smarthost.family,
-                       path->timeouts.dns_ms, now_ms);
-    if (err != PP_OK && err != PP_ERR_LATER) {
-        close_failed(path, PP_STAGE_RESOLVE, pp_err_text(err));
-    }
+    pp_reach_start(&path->reach, setup->resolver, &path->smarthost, &path->timeouts, now_ms);
 }
 
-/* Dial the address at `path->address`; PP_OK when a connection is on its way. */
-static enum pp_err dial(struct pp_path *path, pp_time_ms now_ms)
+/* Somebody answered: from here on there is a dialogue. */
+static void begin_talking(struct pp_path *path, int stream, pp_time_ms now_ms)
 {
     const struct pp_machine machine = {
         .ctx = &path->client,
@@ -140,108 +134,56 @@ static enum pp_err dial(struct pp_path *path, pp_time_ms now_ms)
         .secured = pp_smtp_client_secured,
         .finished = pp_smtp_client_finished,
     };
-    struct pp_address to = *pp_path_address(path);
     const struct pp_tls_target target = pp_path_target(path);
-    enum pp_err err;
 
-    to.port = path->smarthost.port;
     pp_tls_give_memory(&path->tls, &path->tls_memory, sizeof(path->tls_memory));
-    err = pp_link_connect(&path->link, path->port, &to, &machine, &path->tls, &target,
-                          path->timeouts.handshake_ms);
-    if (err != PP_OK) {
-        return err;
-    }
+    pp_link_begin(&path->link, path->port, stream, &machine, &path->tls, &target,
+                  path->timeouts.handshake_ms);
     path->last_write_ms = now_ms;
-    path->connect_deadline_ms = pp_time_add(now_ms, path->timeouts.connect_ms);
-    path->state = PP_PATH_CONNECTING;
-    return PP_OK;
+    path->state = PP_PATH_TALKING;
+    pp_smtp_client_init(&path->client, &path->params, now_ms);
+    step(path, PP_PATH_CONNECTED);
 }
 
-/* Try addresses from `path->address` on; the last one's failure is the one that is told. */
-static void dial_from(struct pp_path *path, enum pp_stage stage, enum pp_err err, pp_time_ms now_ms)
-{
-    for (; path->address < path->answer.count; path->address++) {
-        pp_smtp_client_init(&path->client, &path->params, now_ms);
-        err = dial(path, now_ms);
-        stage = PP_STAGE_CONNECT;
-        if (err == PP_OK) {
-            return;
-        }
-    }
-    path->address = path->answer.count > 0 ? path->answer.count - 1 : 0;
-    close_failed(path, stage, pp_err_text(err));
-}
-
-static const char *resolve_words(enum pp_err err)
-{
-    switch (err) {
-    case PP_ERR_NOT_FOUND:
-        return "no such host name, or it has no address: check `host` of [smarthost]";
-    case PP_ERR_TIMEOUT:
-        return "the name servers did not answer in time";
-    case PP_ERR_UNREACHABLE:
-        return "no name server can be reached: is the network up?";
-    case PP_ERR_REFUSED:
-        return "the name servers failed to answer for this name";
-    default:
-        return pp_err_text(err);
-    }
-}
-
-/* What DNS says of the server's certificate, or does not say, may forbid it. */
-static bool is_forbidden(struct pp_path *path)
+/* A server was found: what DNS says of its certificate, or does not say, may forbid it. */
+static void consider(struct pp_path *path, pp_time_ms now_ms)
 {
     const struct pp_tls_target target = pp_path_target(path);
     bool login_at_stake = has_login(path) && !path->smarthost.auth_without_tls;
     const char *why_z = pp_tls_why_not_connect(&target, login_at_stake);
 
-    if (why_z != NULL) {
-        close_failed(path, PP_STAGE_TRUST, why_z);
-    }
-    return why_z != NULL;
-}
-
-static void pump_resolving(struct pp_path *path, pp_time_ms now_ms)
-{
-    enum pp_err err = pp_dns_poll(&path->lookup, now_ms, &path->answer);
-
-    if (err == PP_ERR_LATER) {
-        return;
-    }
-    pp_dns_stop(&path->lookup);
-    if (err != PP_OK) {
-        close_failed(path, PP_STAGE_RESOLVE, resolve_words(err));
-        return;
-    }
     step(path, PP_PATH_RESOLVED);
-    path->address = 0;
-    if (is_forbidden(path)) {
+    if (why_z != NULL) {
+        pp_reach_refuse(&path->reach, PP_STAGE_TRUST, why_z, now_ms);
         return;
     }
     path->params.tls_optional = is_optional(path);
-    dial_from(path, PP_STAGE_CONNECT, PP_ERR_UNREACHABLE, now_ms);
+    pp_reach_dial(&path->reach);
 }
 
-static void pump_connecting(struct pp_path *path, pp_time_ms now_ms)
+/* True when there is more to do at once. */
+static bool pump_reach(struct pp_path *path, pp_time_ms now_ms)
 {
-    enum pp_err why;
+    int stream;
+    enum pp_err err = path->reach.state == PP_REACH_FAILED
+                          ? PP_ERR_STATE
+                          : pp_reach_pump(&path->reach, now_ms, &stream);
 
-    if (path->link.state == PP_LINK_CONNECTING && now_ms < path->connect_deadline_ms) {
-        return;
+    if (err == PP_OK) {
+        begin_talking(path, stream, now_ms);
+        return true;
     }
-    if (path->link.state == PP_LINK_CONNECTING) {
-        pp_link_close(&path->link, PP_ERR_TIMEOUT);
+    if (err == PP_ERR_LATER && path->reach.state == PP_REACH_FOUND) {
+        consider(path, now_ms);
+        return true;
     }
-    if (path->link.state != PP_LINK_CLOSED) {
-        path->state = PP_PATH_TALKING;
-        /* The time for the greeting begins now. */
-        pp_smtp_client_init(&path->client, &path->params, now_ms);
-        step(path, PP_PATH_CONNECTED);
-        return;
+    if (path->reach.state == PP_REACH_FAILED) {
+        close_failed(path, path->reach.stage, path->reach.words_z);
     }
-    why = path->link.error;
-    path->address++;
-    dial_from(path, PP_STAGE_CONNECT, why, now_ms);
+    path->state = path->state == PP_PATH_CLOSED           ? PP_PATH_CLOSED
+                  : path->reach.state == PP_REACH_DIALING ? PP_PATH_CONNECTING
+                                                          : PP_PATH_RESOLVING;
+    return false;
 }
 
 /* Steps that the client or the link reached since we looked last. */
@@ -320,7 +262,7 @@ static void finish_talking(struct pp_path *path, pp_time_ms now_ms)
 /* Before the greeting nothing was said: another address may do better (RFC 5321 5.1). */
 static bool may_try_next_address(const struct pp_path *path)
 {
-    return path->failed && !path->greeted && path->address + 1 < path->answer.count &&
+    return path->failed && !path->greeted && pp_reach_has_more(&path->reach) &&
            path->failure_stage == PP_STAGE_GREETING;
 }
 
@@ -335,7 +277,7 @@ static bool may_go_without_tls(const struct pp_path *path)
            (path->failure_stage == PP_STAGE_STARTTLS || path->failure_stage == PP_STAGE_HANDSHAKE);
 }
 
-static void go_without_tls(struct pp_path *path, pp_time_ms now_ms)
+static void go_without_tls(struct pp_path *path)
 {
     char text[sizeof(path->clear_why)];
     struct pp_writer w;
@@ -347,7 +289,8 @@ static void go_without_tls(struct pp_path *path, pp_time_ms now_ms)
     path->plaintext = true;
     path->failed = path->greeted = false;
     path->params.wants_tls = false;
-    dial_from(path, path->failure_stage, PP_ERR_CLOSED, now_ms);
+    pp_reach_again(&path->reach);
+    path->state = PP_PATH_CONNECTING;
 }
 
 static bool pump_talking(struct pp_path *path, pp_time_ms now_ms)
@@ -378,13 +321,12 @@ static bool pump_talking(struct pp_path *path, pp_time_ms now_ms)
     if (path->link.state == PP_LINK_CLOSED) {
         finish_talking(path, now_ms);
         if (may_go_without_tls(path)) {
-            go_without_tls(path, now_ms);
+            go_without_tls(path);
             return true;
         }
         if (may_try_next_address(path)) {
             path->failed = path->secured = false;
-            path->address++;
-            dial_from(path, path->failure_stage, PP_ERR_CLOSED, now_ms);
+            path->state = PP_PATH_CONNECTING;
             return true;
         }
         return false;
@@ -394,28 +336,25 @@ static bool pump_talking(struct pp_path *path, pp_time_ms now_ms)
 
 bool pp_path_pump(struct pp_path *path, pp_time_ms now_ms)
 {
-    bool more = false;
-
-    if (path->state == PP_PATH_RESOLVING) {
-        pump_resolving(path, now_ms);
-        more = path->state == PP_PATH_CONNECTING;
-    } else if (path->state == PP_PATH_CONNECTING) {
-        (void)pp_link_pump(&path->link, now_ms);
-        pump_connecting(path, now_ms);
-        more = path->state == PP_PATH_TALKING;
-    } else if (path->state == PP_PATH_TALKING) {
-        more = pump_talking(path, now_ms);
+    switch (path->state) {
+    case PP_PATH_RESOLVING:
+    case PP_PATH_CONNECTING:
+        return pump_reach(path, now_ms);
+    case PP_PATH_TALKING:
+        return pump_talking(path, now_ms);
+    case PP_PATH_IDLE:
+    case PP_PATH_CLOSED:
+        break;
     }
-    return more;
+    return false;
 }
 
 pp_time_ms pp_path_deadline_ms(const struct pp_path *path)
 {
     switch (path->state) {
     case PP_PATH_RESOLVING:
-        return pp_dns_deadline_ms(&path->lookup);
     case PP_PATH_CONNECTING:
-        return path->connect_deadline_ms;
+        return pp_reach_deadline_ms(&path->reach);
     case PP_PATH_TALKING:
         if (path->link.state == PP_LINK_HANDSHAKE) {
             return pp_link_deadline_ms(&path->link);
@@ -429,16 +368,14 @@ pp_time_ms pp_path_deadline_ms(const struct pp_path *path)
 
 void pp_path_abort(struct pp_path *path, const char *why_z, pp_time_ms now_ms)
 {
-    if (path->state == PP_PATH_RESOLVING) {
-        pp_dns_stop(&path->lookup);
-    }
-    if (path->state == PP_PATH_CONNECTING || path->state == PP_PATH_TALKING) {
+    if (path->state == PP_PATH_TALKING) {
         if (pp_smtp_client_event(&path->client) != PP_SMTP_EVENT_CLOSED) {
             pp_smtp_client_lost(&path->client, PP_ERR_CLOSED, why_z, now_ms);
         }
         pp_link_close(&path->link, PP_ERR_CLOSED);
     }
     if (path->state != PP_PATH_IDLE) {
+        pp_reach_stop(&path->reach);
         close_failed(path, PP_STAGE_IDLE, why_z);
     }
 }

@@ -12,15 +12,15 @@
 
 #include "base/log.h"
 #include "config.h"
+#include "delivery/reach.h"
 #include "delivery/smtp_client.h"
-#include "wire/dns.h"
 #include "wire/link.h"
 #include "wire/tls_slot.h"
 
 /* Steps in the order in which they are reached; a step that is not wanted (no TLS, no login) is
  * left out. */
 enum pp_path_step {
-    PP_PATH_RESOLVED,
+    PP_PATH_RESOLVED, /* once for each server of the domain that is tried */
     PP_PATH_CONNECTED,
     PP_PATH_GREETED,
     PP_PATH_SECURED, /* handshake done and the policy met */
@@ -38,6 +38,7 @@ enum pp_path_state {
 
 struct pp_path_setup {
     const struct pp_port *port;
+    struct pp_resolver *resolver;
     const struct pp_smarthost_config *smarthost; /* copied */
     const struct pp_timeouts *timeouts;          /* copied */
     const char *hostname_z;                      /* copied */
@@ -62,15 +63,9 @@ struct pp_path {
     bool greeted, secured, ready;
     bool plaintext; /* TLS failed, and the policy is content without it: none on this connection */
     char clear_why[200]; /* why there is no TLS where the policy would have had it */
-    bool tlsa_known;     /* TLSA records were asked for */
-    struct pp_tlsa_set tlsa;
-    char tlsa_base[PP_NAME_CAP]; /* the name they were asked for; empty: the host's */
     pp_time_ms started_ms;
-    pp_time_ms connect_deadline_ms;
     pp_time_ms last_write_ms;
-    struct pp_dns_lookup lookup;
-    struct pp_dns_answer answer;
-    uint32_t address; /* index of the one in use */
+    struct pp_reach reach;
     struct pp_smtp_params params;
     struct pp_smtp_client client;
     struct pp_link link;
@@ -93,6 +88,7 @@ pp_time_ms pp_path_deadline_ms(const struct pp_path *path);
 void pp_path_abort(struct pp_path *path, const char *why_z, pp_time_ms now_ms);
 /* Whom the connection means, and what is asked of him; points into the path. */
 struct pp_tls_target pp_path_target(const struct pp_path *path);
+/* Of the server that is talked to, with its port. */
 const struct pp_address *pp_path_address(const struct pp_path *path);
 
 #endif

@@ -25,12 +25,10 @@ static void say(struct pp_probe *probe, enum pp_probe_step step, struct pp_text 
 
 static void say_address(struct pp_probe *probe)
 {
-    struct pp_address to = *pp_path_address(&probe->path);
     struct pp_writer w;
 
-    to.port = probe->path.smarthost.port;
     pp_writer_init(&w, probe->report.address, sizeof(probe->report.address) - 1);
-    pp_put_address(&w, &to, true);
+    pp_put_address(&w, pp_path_address(&probe->path), true);
     probe->report.address[w.len] = '\0';
     say(probe, PP_PROBE_CONNECT, pp_writer_text(&w));
 }
@@ -151,6 +149,7 @@ void pp_probe_begin(struct pp_probe *probe, const struct pp_port *port,
 {
     const struct pp_path_setup setup = {
         .port = port,
+        .resolver = &probe->resolver,
         .smarthost = &config->smarthosts[smarthost],
         .timeouts = &config->timeouts,
         .hostname_z = config->identity.hostname,
@@ -171,6 +170,7 @@ void pp_probe_begin(struct pp_probe *probe, const struct pp_port *port,
     pp_writer_init(&w, probe->sender, sizeof(probe->sender) - 1);
     pp_put_z(&w, config->identity.from);
     probe->sender[w.len] = '\0';
+    pp_resolver_init(&probe->resolver, port, &config->dns);
     pp_path_start(&probe->path, &setup, port->now_ms(port->ctx));
 }
 

@@ -13,6 +13,7 @@
 
 struct pp_probe {
     struct pp_path path;
+    struct pp_resolver resolver;
     struct pp_probe_report report;
     char sender[PP_ADDRESS_CAP];
     struct pp_tls_chain chain; /* with inspect: what was shown */

@@ -114,12 +114,10 @@ static void on_step(void *ctx, enum pp_path_step step)
     case PP_PATH_RESOLVED:
         break;
     case PP_PATH_CONNECTED: {
-        struct pp_address to = *pp_path_address(&s->path);
-        to.port = s->path.smarthost.port;
         pp_writer_init(&w, text, sizeof(text));
-        pp_put_address(&w, &to, true);
+        pp_put_address(&w, pp_path_address(&s->path), true);
         begin_line(s, &line, PP_LOG_INFO, "connected");
-        pp_log_z(&line, "host", s->path.smarthost.host);
+        pp_log_z(&line, "host", s->path.reach.server);
         pp_log_text(&line, "address", pp_writer_text(&w));
         end_line(s, &line);
         break;
@@ -155,6 +153,7 @@ void pp_delivery_session_start(struct pp_delivery_session *s, struct pp_delivery
     const struct pp_config *config = delivery->config;
     const struct pp_path_setup setup = {
         .port = delivery->port,
+        .resolver = delivery->resolver,
         .smarthost = &config->smarthosts[0],
         .timeouts = &config->timeouts,
         .hostname_z = config->identity.hostname,

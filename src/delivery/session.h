@@ -24,6 +24,7 @@
 /* What all sessions of the relay share; the relay owns it. */
 struct pp_delivery {
     const struct pp_port *port;
+    struct pp_resolver *resolver;
     const struct pp_config *config; /* today's */
     struct pp_queue *queue;
     struct pp_schedule *schedule;

@@ -15,7 +15,7 @@
 /* Times that a machine is asked again because it moved something. */
 #define PUMPS_MAX 64
 
-static enum pp_err err_of(int io)
+enum pp_err pp_link_error(int io)
 {
     switch (io) {
     case PP_IO_CLOSED:
@@ -91,24 +91,23 @@ static void begin(struct pp_link *l, const struct pp_port *port, int stream,
     pp_buf_init(&l->out, l->out_bytes, sizeof l->out_bytes);
 }
 
-enum pp_err pp_link_connect(struct pp_link *l, const struct pp_port *port,
-                            const struct pp_address *to, const struct pp_machine *machine,
-                            struct pp_tls *tls, const struct pp_tls_target *target,
-                            uint32_t handshake_timeout_ms)
+static bool wants_tls(const struct pp_link *l)
 {
-    begin(l, port, -1, machine);
-    l->state = PP_LINK_CLOSED;
+    return l->target.policy != NULL && l->target.policy->level != PP_TLS_NONE;
+}
+
+void pp_link_begin(struct pp_link *l, const struct pp_port *port, int stream,
+                   const struct pp_machine *machine, struct pp_tls *tls,
+                   const struct pp_tls_target *target, uint32_t handshake_timeout_ms)
+{
+    begin(l, port, stream, machine);
     l->tls = tls;
     l->target = *target;
     l->handshake_timeout_ms = handshake_timeout_ms;
+    l->tls_at_once = wants_tls(l) && target->policy->mode == PP_TLS_IMPLICIT;
     if (tls != NULL)
         pp_tls_note_failure(tls, "");
-    l->stream = port->stream_connect(port->ctx, to);
-    if (l->stream < 0)
-        return l->error = err_of(l->stream);
-    l->state = PP_LINK_CONNECTING;
-    port->stream_watch(port->ctx, l->stream, false, true);
-    return PP_OK;
+    port->stream_watch(port->ctx, stream, true, false);
 }
 
 void pp_link_accept(struct pp_link *l, const struct pp_port *port, int stream,
@@ -153,9 +152,6 @@ static void watch(struct pp_link *l)
 {
     bool reads = false, writes = false;
     switch (l->state) {
-    case PP_LINK_CONNECTING:
-        writes = true;
-        break;
     case PP_LINK_HANDSHAKE:
         reads = true;
         writes = pp_tls_wants_write(l->tls);
@@ -176,11 +172,6 @@ static void fail_trust(struct pp_link *l, const char *words_z)
     if (l->tls != NULL)
         pp_tls_note_failure(l->tls, words_z);
     pp_link_close(l, PP_ERR_TRUST);
-}
-
-static bool wants_tls(const struct pp_link *l)
-{
-    return l->target.policy != NULL && l->target.policy->level != PP_TLS_NONE;
 }
 
 /* The machine's last word in the clear is out: from here on there is TLS or nothing. */
@@ -209,23 +200,6 @@ static void start_tls(struct pp_link *l, pp_time_ms now_ms)
     }
     l->state = PP_LINK_HANDSHAKE;
     l->handshake_deadline_ms = pp_time_add(now_ms, l->handshake_timeout_ms);
-}
-
-/* True when the link may go on at once. */
-static bool pump_connecting(struct pp_link *l, pp_time_ms now_ms)
-{
-    int ret = l->port->stream_connected(l->port->ctx, l->stream);
-    if (ret < 0) {
-        pp_link_close(l, err_of(ret));
-        return false;
-    }
-    if (ret == 0)
-        return false;
-    l->last_progress_ms = now_ms;
-    l->state = PP_LINK_OPEN;
-    if (wants_tls(l) && l->target.policy->mode == PP_TLS_IMPLICIT)
-        start_tls(l, now_ms);
-    return l->state != PP_LINK_CLOSED;
 }
 
 static bool pump_handshake(struct pp_link *l, pp_time_ms now_ms)
@@ -266,7 +240,7 @@ static bool fill(struct pp_link *l, pp_time_ms now_ms)
         } else if (n < 0) {
             /* What came before is still the machine's: a reply may stand in front of a reset. */
             l->peer_closed = true;
-            l->error = err_of(n);
+            l->error = pp_link_error(n);
         } else if (n > 0) {
             pp_buf_commit(&l->in, (size_t)n);
             l->last_progress_ms = now_ms;
@@ -304,7 +278,7 @@ static bool flush(struct pp_link *l, pp_time_ms now_ms)
         size_t len = pp_buf_len(&l->out);
         int n = l->encrypted ? pp_tls_write(l->tls, head, len) : raw_write(l, head, len);
         if (n < 0) {
-            pp_link_close(l, l->error != PP_OK ? l->error : err_of(n));
+            pp_link_close(l, l->error != PP_OK ? l->error : pp_link_error(n));
             return false;
         }
         if (n == 0)
@@ -359,11 +333,6 @@ bool pp_link_pump(struct pp_link *l, pp_time_ms now_ms)
     bool more = true;
     for (int i = 0; i < ROUNDS_MAX && more; i++) {
         switch (l->state) {
-        case PP_LINK_CONNECTING:
-            /* The owner hears of the connection before the machine hears a byte. */
-            more = pump_connecting(l, now_ms);
-            watch(l);
-            return more;
         case PP_LINK_HANDSHAKE:
             more = pump_handshake(l, now_ms);
             break;

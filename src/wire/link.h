@@ -3,7 +3,7 @@
  *
  * Job:      bytes from the stream (through TLS once it is on) to the machine and back, one
  *           write a flight; the only place where TLS begins.
- * Not here: what is said (the machines), who is connected to (delivery/session).
+ * Not here: what is said (the machines), who is connected to (delivery/dial).
  *
  * On STARTTLS, on either side, no unread plaintext may be left: else PP_ERR_TRUST ("bytes before
  * TLS"), the link is dead. The handshake is done, the policy checked, and only then the machine
@@ -42,13 +42,7 @@ struct pp_machine {
 /* Bytes read at once where TLS asks for a record's head and then for its few bytes. */
 #define PP_LINK_AHEAD_BYTES 256u
 
-enum pp_link_state {
-    PP_LINK_IDLE,
-    PP_LINK_CONNECTING,
-    PP_LINK_OPEN,
-    PP_LINK_HANDSHAKE,
-    PP_LINK_CLOSED
-};
+enum pp_link_state { PP_LINK_IDLE, PP_LINK_OPEN, PP_LINK_HANDSHAKE, PP_LINK_CLOSED };
 
 struct pp_link {
     const struct pp_port *port;
@@ -74,14 +68,12 @@ struct pp_link {
     uint8_t out_bytes[PP_LINK_OUT_BYTES];
 };
 
-/* Connect out. TLS begins at once when the target's policy says PP_TLS_IMPLICIT (and its level is
- * not none). What `target` points to is used until the link is closed. Returns PP_ERR_DRY,
- * PP_ERR_UNREACHABLE, ... */
-PP_MUST_USE enum pp_err pp_link_connect(struct pp_link *l, const struct pp_port *port,
-                                        const struct pp_address *to,
-                                        const struct pp_machine *machine, struct pp_tls *tls,
-                                        const struct pp_tls_target *target,
-                                        uint32_t handshake_timeout_ms);
+/* Take over a stream that we connected. TLS begins with the first pump when the target's policy
+ * says PP_TLS_IMPLICIT (and its level is not none). What `target` points to is used until the link
+ * is closed. */
+void pp_link_begin(struct pp_link *l, const struct pp_port *port, int stream,
+                   const struct pp_machine *machine, struct pp_tls *tls,
+                   const struct pp_tls_target *target, uint32_t handshake_timeout_ms);
 /* Take over an accepted stream (no TLS yet). */
 void pp_link_accept(struct pp_link *l, const struct pp_port *port, int stream,
                     const struct pp_machine *machine);
@@ -98,6 +90,8 @@ void pp_link_accept_tls(struct pp_link *l, struct pp_tls *tls, bool ask_certific
  */
 bool pp_link_pump(struct pp_link *l, pp_time_ms now_ms);
 /* Drop it now, saying nothing. */
+/* The words of our own for an error of the port. */
+enum pp_err pp_link_error(int io);
 void pp_link_close(struct pp_link *l, enum pp_err why);
 /* Instant at which the link itself must be pumped again (handshake), or PP_TIME_NEVER. */
 pp_time_ms pp_link_deadline_ms(const struct pp_link *l);

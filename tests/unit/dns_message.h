@@ -15,6 +15,7 @@
 #include "base/bytes.h"
 #include "base/crypto.h"
 #include "wire/dns.h"
+#include "wire/dns_lookup.h"
 
 struct message {
     uint8_t bytes[4096];
@@ -68,16 +69,50 @@ static inline void begin_answer(struct message *m, unsigned id, unsigned flags, 
     put_16(m, 1);
 }
 
-static inline void put_record(struct message *m, const char *owner, unsigned type, const void *data,
-                              size_t len)
+static inline void put_record_for(struct message *m, const char *owner, unsigned type,
+                                  unsigned ttl_s, const void *data, size_t len)
 {
     put_name(m, owner);
     put_16(m, type);
     put_16(m, 1);
-    put_16(m, 0);
-    put_16(m, 300);
+    put_16(m, ttl_s >> 16);
+    put_16(m, ttl_s & 0xffff);
     put_16(m, (unsigned)len);
     put(m, data, len);
+}
+
+static inline void put_record(struct message *m, const char *owner, unsigned type, const void *data,
+                              size_t len)
+{
+    put_record_for(m, owner, type, 300, data, len);
+}
+
+/* Of MX: `weight` and `port` are left out where they are negative. */
+static inline void put_service(struct message *m, unsigned type, unsigned priority, int weight,
+                               int port, const char *host)
+{
+    struct message data = {.len = 0};
+    put_16(&data, priority);
+    if (weight >= 0)
+        put_16(&data, (unsigned)weight);
+    if (port >= 0)
+        put_16(&data, (unsigned)port);
+    put_name(&data, host);
+    put_record(m, "@12", type, data.bytes, data.len);
+}
+
+/* The end of an answer that says no for `minimum_s`: it stands in the authority section. */
+static inline void put_soa(struct message *m, const char *zone, unsigned minimum_s)
+{
+    struct message data = {.len = 0};
+    put_name(&data, "ns.example");
+    put_name(&data, "root.example");
+    for (int i = 0; i < 8; i++)
+        put_16(&data, 0);
+    put_16(&data, minimum_s >> 16);
+    put_16(&data, minimum_s & 0xffff);
+    put_record_for(m, zone, 6, 3600, data.bytes, data.len);
+    m->bytes[9]++;
 }
 
 static inline void put_alias(struct message *m, const char *owner, const char *target)

@@ -19,8 +19,8 @@ static enum pp_err read_as(const struct message *m, const char *name, enum pp_dn
 static void test_query(void **state)
 {
     static const uint8_t expected[] = {
-        0x12, 0x34, 1,   0,   0, 1, 0,  0, 0, 0, 0, 1,  4, 'm',  'a', 'i', 'l', 7, 'e', 'x', 'a',
-        'm',  'p',  'l', 'e', 0, 0, 28, 0, 1, 0, 0, 41, 4, 0xd0, 0,   0,   0,   0, 0,   0};
+        0x12, 0x34, 1,   0x20, 0, 1, 0,  0, 0, 0, 0, 1,  4, 'm',  'a', 'i', 'l', 7, 'e', 'x', 'a',
+        'm',  'p',  'l', 'e',  0, 0, 28, 0, 1, 0, 0, 41, 4, 0xd0, 0,   0,   0,   0, 0,   0};
     uint8_t out[512];
     char name[300];
     size_t len;
@@ -58,7 +58,7 @@ static void test_answers(void **state)
     struct message m;
     struct pp_dns_answer a;
     (void)state;
-    begin_answer(&m, 7, 0, "Mail.EXAMPLE", PP_DNS_A, 2);
+    begin_answer(&m, 7, 0, "mail.example", PP_DNS_A, 2);
     put_record(&m, "@12", PP_DNS_A, ip4, 4);
     put_record(&m, "mail.example", PP_DNS_A, ip4b, 4);
     assert_int_equal(read_as(&m, "mail.example.", PP_DNS_A, &a), PP_OK);
@@ -212,6 +212,123 @@ static void test_malformed(void **state)
     assert_int_equal(read_as(&m, "a.x", PP_DNS_A, &a), PP_ERR_SYNTAX);
 }
 
+/* ---- other records ---- */
+
+static void test_services(void **state)
+{
+    struct message m;
+    struct pp_dns_answer a;
+    (void)state;
+    begin_answer(&m, 7, 0, "x", PP_DNS_MX, 4);
+    put_service(&m, PP_DNS_MX, 20, -1, -1, "b.x");
+    put_service(&m, PP_DNS_MX, 10, -1, -1, "a.x");
+    put_service(&m, PP_DNS_MX, 20, -1, -1, "c.x");
+    put_service(&m, PP_DNS_MX, 5, -1, -1, "no host.x");
+    assert_int_equal(read_as(&m, "x", PP_DNS_MX, &a), PP_OK);
+    assert_int_equal(a.count, 3);
+    assert_int_equal(a.unusable, 1);
+    assert_string_equal(a.services[0].host, "a.x");
+    assert_int_equal(a.services[0].priority, 10);
+    assert_string_equal(a.services[1].host, "b.x");
+    assert_string_equal(a.services[2].host, "c.x");
+    /* The best of more than there is room for. */
+    begin_answer(&m, 7, 0, "x", PP_DNS_MX, 2 * PP_DNS_SERVICES);
+    for (unsigned i = 0; i < 2 * PP_DNS_SERVICES; i++)
+        put_service(&m, PP_DNS_MX, 100 - i, -1, -1, "a.x");
+    assert_int_equal(read_as(&m, "x", PP_DNS_MX, &a), PP_OK);
+    assert_int_equal(a.count, PP_DNS_SERVICES);
+    for (unsigned i = 0; i < PP_DNS_SERVICES; i++)
+        assert_int_equal(a.services[i].priority, 100 - 2 * PP_DNS_SERVICES + 1 + i);
+    begin_answer(&m, 7, 0, "_submission._tcp.x", PP_DNS_SRV, 2);
+    put_service(&m, PP_DNS_SRV, 1, 7, 587, "Mail.X");
+    put_service(&m, PP_DNS_SRV, 2, 0, 0, "");
+    assert_int_equal(read_as(&m, "_submission._tcp.x", PP_DNS_SRV, &a), PP_OK);
+    assert_int_equal(a.count, 2);
+    assert_string_equal(a.services[0].host, "Mail.X");
+    assert_int_equal(a.services[0].weight, 7);
+    assert_int_equal(a.services[0].port, 587);
+    assert_string_equal(a.services[1].host, "");
+    /* Data that ends too early or goes on, in a name and before it. */
+    static const struct {
+        const char *bytes;
+        size_t len;
+    } bad[] = {{"", 0}, {"\0\1", 2}, {"\0\1\1a", 4}, {"\0\1\1a\0x", 6}, {"\0\1\100a", 4}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        begin_answer(&m, 7, 0, "x", PP_DNS_MX, 1);
+        put_record(&m, "@12", PP_DNS_MX, bad[i].bytes, bad[i].len);
+        assert_int_equal(read_as(&m, "x", PP_DNS_MX, &a), PP_ERR_SYNTAX);
+        assert_int_equal(a.count, 0);
+    }
+}
+
+static void test_tlsa(void **state)
+{
+    struct message m;
+    struct pp_dns_answer a;
+    static const struct {
+        uint8_t usage, selector, matching, len;
+        bool usable;
+    } cases[] = {{3, 1, 1, 32, true},  {3, 0, 2, 64, true},  {2, 0, 1, 32, true},
+                 {2, 1, 2, 64, true},  {0, 0, 1, 32, false}, {1, 1, 1, 32, false},
+                 {3, 1, 0, 32, false}, {3, 2, 1, 32, false}, {3, 1, 1, 31, false},
+                 {3, 1, 1, 33, false}, {3, 1, 2, 32, false}, {255, 1, 1, 32, false}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint8_t data[3 + 64] = {cases[i].usage, cases[i].selector, cases[i].matching};
+        memset(data + 3, (int)i + 1, 64);
+        begin_answer(&m, 7, 0, "_25._tcp.x", PP_DNS_TLSA, 1);
+        put_record(&m, "@12", PP_DNS_TLSA, data, 3u + cases[i].len);
+        assert_int_equal(read_as(&m, "_25._tcp.x", PP_DNS_TLSA, &a), PP_OK);
+        assert_int_equal(a.count, cases[i].usable ? 1 : 0);
+        assert_int_equal(a.unusable, cases[i].usable ? 0 : 1);
+        if (cases[i].usable) {
+            assert_int_equal(a.tlsa[0].len, cases[i].len);
+            assert_memory_equal(a.tlsa[0].data, data + 3, cases[i].len);
+        }
+    }
+    begin_answer(&m, 7, 0, "_25._tcp.x", PP_DNS_TLSA, 1);
+    put_record(&m, "@12", PP_DNS_TLSA, "\3\1\1", 3);
+    assert_int_equal(read_as(&m, "_25._tcp.x", PP_DNS_TLSA, &a), PP_ERR_SYNTAX);
+}
+
+/* What the AD bit says, what aliases lead to, and how long a "no" counts. */
+static void test_facts(void **state)
+{
+    struct message m;
+    struct pp_dns_answer a;
+    (void)state;
+    begin_answer(&m, 7, 0x20, "a.x", PP_DNS_A, 2);
+    put_alias(&m, "a.x", "Host.y");
+    put_record(&m, "host.Y", PP_DNS_A, ip4, 4);
+    assert_int_equal(read_as(&m, "a.x", PP_DNS_A, &a), PP_OK);
+    assert_true(a.authentic);
+    assert_string_equal(a.name, "Host.y");
+    begin_answer(&m, 7, 0, "a.x", PP_DNS_A, 1);
+    put_record(&m, "@12", PP_DNS_A, ip4, 4);
+    assert_int_equal(read_as(&m, "a.x", PP_DNS_A, &a), PP_OK);
+    assert_false(a.authentic);
+    for (unsigned code = 0; code <= 3; code += 3) {
+        begin_answer(&m, 7, code | 0x20, "a.b.x", PP_DNS_A, 0);
+        put_soa(&m, "b.x", 77);
+        assert_int_equal(read_as(&m, "a.b.x", PP_DNS_A, &a), code == 0 ? PP_OK : PP_ERR_NOT_FOUND);
+        assert_int_equal(a.ttl_s, 77);
+        assert_true(a.authentic);
+        /* Of another zone, or cut off. */
+        begin_answer(&m, 7, code, "a.b.x", PP_DNS_A, 0);
+        put_soa(&m, "c.x", 77);
+        (void)read_as(&m, "a.b.x", PP_DNS_A, &a);
+        assert_int_equal(a.ttl_s, 0);
+        m.len -= 1;
+        (void)read_as(&m, "a.b.x", PP_DNS_A, &a);
+        assert_int_equal(a.ttl_s, 0);
+    }
+    /* The right question in another case. */
+    begin_answer(&m, 7, 0, "A.x", PP_DNS_A, 1);
+    put_record(&m, "@12", PP_DNS_A, ip4, 4);
+    assert_int_equal(read_as(&m, "a.x", PP_DNS_A, &a), PP_ERR_TRUST);
+    assert_int_equal(a.count, 0);
+}
+
 /* ---- address texts ---- */
 
 static void check_address(const char *text, const char *expected)
@@ -303,7 +420,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_query),     cmocka_unit_test(test_answers),
         cmocka_unit_test(test_aliases),   cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_malformed), cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_malformed), cmocka_unit_test(test_services),
+        cmocka_unit_test(test_tlsa),      cmocka_unit_test(test_facts),
+        cmocka_unit_test(test_addresses),
     };
     return cmocka_run_group_tests_name("dns", tests, NULL, NULL);
 }

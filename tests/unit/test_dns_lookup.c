@@ -22,6 +22,7 @@ static struct {
 } net;
 
 static const char *host_name = "mail.example";
+static char asked_name[300]; /* of the last query, letter by letter */
 
 static unsigned name_servers(void *ctx, struct pp_address *out, unsigned cap)
 {
@@ -57,7 +58,14 @@ static void note_query(const uint8_t *q, size_t len)
 {
     size_t end = 12 + strlen(host_name) + 2;
     assert_true(len >= end + 4);
-    size_t i = q[end + 1] == PP_DNS_A ? 0 : 1;
+    size_t i = q[end + 1] == PP_DNS_AAAA ? 1 : 0;
+    size_t at = 0;
+    for (const uint8_t *p = q + 12; *p != 0; p += *p + 1) {
+        memcpy(asked_name + at, p + 1, *p);
+        at += *p;
+        asked_name[at++] = '.';
+    }
+    asked_name[at - 1] = '\0';
     net.ids[i] = pp_be16_get(q);
     net.edns[i] = q[11] == 1;
     assert_int_equal(len, end + 4 + (q[11] == 1 ? 11 : 0));
@@ -157,21 +165,25 @@ static const struct pp_port port = {.name_servers = name_servers,
                                     .stream_watch = stream_watch,
                                     .stream_close = stream_close};
 
+static struct pp_resolver resolver;
 static struct pp_dns_lookup lookup;
 static struct pp_dns_answer answer;
+
+static struct pp_dns_config config;
 
 static void start(const char *name, uint8_t family)
 {
     memset(&net, 0, sizeof net);
     net.servers = 2;
     host_name = name;
-    assert_int_equal(pp_dns_start(&lookup, &port, name, family, 30000, 1000), PP_OK);
+    pp_resolver_init(&resolver, &port, &config);
+    assert_int_equal(pp_dns_start(&lookup, &resolver, name, family, 30000, 1000), PP_OK);
 }
 
 static struct message *mail_for(unsigned flags, size_t i, unsigned answers)
 {
     struct message *m = &net.inbox[net.inbox_count++];
-    begin_answer(m, net.ids[i], flags, host_name, i == 0 ? PP_DNS_A : PP_DNS_AAAA, answers);
+    begin_answer(m, net.ids[i], flags, asked_name, i == 0 ? PP_DNS_A : PP_DNS_AAAA, answers);
     return m;
 }
 
@@ -189,9 +201,15 @@ static void test_lookup_both(void **state)
     put_record(m, "@12", PP_DNS_A, ip4, 4);
     put_record(m, "@12", PP_DNS_A, ip4b, 4);
     assert_int_equal(pp_dns_poll(&lookup, 1100, &answer), PP_ERR_LATER);
+    assert_int_equal(pp_dns_deadline_ms(&lookup), 1150);
+    /* The other family is late: what is there may be tried. */
+    assert_int_equal(pp_dns_poll(&lookup, 1150, &answer), PP_OK);
+    assert_int_equal(answer.count, 2);
+    assert_true(lookup.active);
     m = mail_for(0, 1, 1);
     put_record(m, "@12", PP_DNS_AAAA, ip6, 16);
     assert_int_equal(pp_dns_poll(&lookup, 1200, &answer), PP_OK);
+    assert_false(lookup.active);
     assert_int_equal(answer.count, 3);
     assert_int_equal(answer.addresses[0].family, 6);
     assert_int_equal(answer.addresses[1].family, 4);
@@ -221,8 +239,8 @@ static void test_lookup_at_once(void **state)
         assert_int_equal(answer.addresses[0].family, cases[i].first);
         assert_int_equal(net.opened, 0);
     }
-    assert_int_equal(pp_dns_start(&lookup, &port, "a..b", 0, 1, 1), PP_ERR_SYNTAX);
-    assert_int_equal(pp_dns_start(&lookup, &port, "", 0, 1, 1), PP_ERR_SYNTAX);
+    assert_int_equal(pp_dns_start(&lookup, &resolver, "a..b", 0, 1, 1), PP_ERR_SYNTAX);
+    assert_int_equal(pp_dns_start(&lookup, &resolver, "", 0, 1, 1), PP_ERR_SYNTAX);
     assert_int_equal(pp_dns_poll(&lookup, 1, &answer), PP_ERR_STATE);
 }
 
@@ -368,7 +386,7 @@ static void tcp_answer(unsigned records)
     uint8_t len[2];
     assert_int_equal(pp_be16_get(net.tcp_out.bytes), net.tcp_out.len - 2);
     note_query(net.tcp_out.bytes + 2, net.tcp_out.len - 2);
-    begin_answer(&m, net.ids[0], 0, host_name, PP_DNS_A, records);
+    begin_answer(&m, net.ids[0], 0, asked_name, PP_DNS_A, records);
     for (unsigned i = 0; i < records; i++)
         put_record(&m, "@12", PP_DNS_A, ip4, 4);
     pp_be16_put(len, (uint16_t)m.len);
@@ -417,6 +435,149 @@ static void test_lookup_tcp(void **state)
     assert_int_equal(pp_dns_poll(&lookup, 1002, &answer), PP_OK);
 }
 
+/* Letters of any case come back as they were sent; else TCP is asked, which nobody can guess into.
+ */
+static void test_case_of_letters(void **state)
+{
+    char first[sizeof asked_name];
+    (void)state;
+    start("some-long-name-of.mail.example", 4);
+    assert_int_equal(pp_dns_poll(&lookup, 1000, &answer), PP_ERR_LATER);
+    memcpy(first, asked_name, sizeof first);
+    assert_true(strcmp(first, host_name) != 0);
+    assert_true(pp_text_equal_nocase(pp_text_z(first), pp_text_z(host_name)));
+    assert_int_equal(pp_dns_poll(&lookup, 3000, &answer), PP_ERR_LATER);
+    assert_true(strcmp(first, asked_name) != 0);
+    memcpy(asked_name, host_name, strlen(host_name) + 1);
+    put_record(mail_for(0, 0, 1), "@12", PP_DNS_A, ip4b, 4);
+    assert_int_equal(pp_dns_poll(&lookup, 3001, &answer), PP_ERR_LATER);
+    assert_true(net.tcp_open);
+    for (int i = 0; i < 30; i++)
+        assert_int_equal(pp_dns_poll(&lookup, 3002, &answer), PP_ERR_LATER);
+    tcp_answer(1);
+    enum pp_err err = PP_ERR_LATER;
+    for (int i = 0; i < 200 && err == PP_ERR_LATER; i++)
+        err = pp_dns_poll(&lookup, 3003, &answer);
+    assert_int_equal(err, PP_OK);
+    assert_memory_equal(answer.addresses[0].ip, ip4, 4);
+}
+
+/* The AD bit of a server on this machine counts, or where it was said that it does. */
+static void test_trusted(void **state)
+{
+    static const struct {
+        enum pp_dns_trusted trusted;
+        bool local, counts;
+    } cases[] = {{PP_DNS_TRUSTED_LOCAL, false, false},
+                 {PP_DNS_TRUSTED_LOCAL, true, true},
+                 {PP_DNS_TRUSTED_YES, false, true},
+                 {PP_DNS_TRUSTED_NO, true, false}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        config = (struct pp_dns_config){.trusted = cases[i].trusted};
+        if (cases[i].local) {
+            config.server_count = 1;
+            config.servers[0] = (struct pp_dns_server){.family = 4, .ip = {127, 0, 0, 53}};
+        }
+        for (unsigned bit = 0; bit <= 0x20; bit += 0x20) {
+            start("mail.example", 4);
+            assert_int_equal(pp_dns_poll(&lookup, 1000, &answer), PP_ERR_LATER);
+            assert_int_equal(net.server.ip[0], cases[i].local ? 127 : 10);
+            put_record(mail_for(bit, 0, 1), "@12", PP_DNS_A, ip4, 4);
+            assert_int_equal(pp_dns_poll(&lookup, 1001, &answer), PP_OK);
+            assert_int_equal(answer.authentic, bit != 0 && cases[i].counts);
+            /* The same out of the cache. */
+            assert_int_equal(pp_dns_start(&lookup, &resolver, "MAIL.example.", 4, 30000, 2000),
+                             PP_OK);
+            assert_int_equal(pp_dns_poll(&lookup, 2000, &answer), PP_OK);
+            assert_int_equal(answer.authentic, bit != 0 && cases[i].counts);
+            assert_int_equal(answer.count, 1);
+            assert_int_equal(net.sent, 1);
+        }
+    }
+    config = (struct pp_dns_config){0};
+}
+
+static void test_other_types(void **state)
+{
+    (void)state;
+    start("mail.example", 4);
+    assert_int_equal(pp_dns_start_type(&lookup, &resolver, host_name, PP_DNS_MX, 30000, 1000),
+                     PP_OK);
+    assert_int_equal(pp_dns_poll(&lookup, 1000, &answer), PP_ERR_LATER);
+    assert_int_equal(net.sent, 1);
+    struct message *m = &net.inbox[net.inbox_count++];
+    begin_answer(m, net.ids[0], 0, asked_name, PP_DNS_MX, 1);
+    put_service(m, PP_DNS_MX, 10, -1, -1, "mx.example");
+    assert_int_equal(pp_dns_poll(&lookup, 1001, &answer), PP_OK);
+    assert_int_equal(answer.count, 1);
+    assert_string_equal(answer.services[0].host, "mx.example");
+    /* localhost and the table of hosts have addresses, and nothing else. */
+    start("localhost", 4);
+    assert_int_equal(pp_dns_start_type(&lookup, &resolver, "localhost", PP_DNS_MX, 30000, 1000),
+                     PP_OK);
+    assert_int_equal(pp_dns_poll(&lookup, 1000, &answer), PP_ERR_LATER);
+    (void)mail_for(3, 0, 0);
+    pp_dns_stop(&lookup);
+    assert_int_equal(net.sockets, 0);
+}
+
+/* ---- what is remembered ---- */
+
+static void remember(struct pp_dns_cache *cache, const char *name, unsigned flags, unsigned ttl_s,
+                     pp_time_ms now_ms)
+{
+    struct message m;
+    struct pp_dns_answer a;
+    begin_answer(&m, 7, flags, name, PP_DNS_A, flags == 0 ? 1 : 0);
+    if (flags == 0)
+        put_record_for(&m, "@12", PP_DNS_A, ttl_s, ip4, 4);
+    else
+        put_soa(&m, "example", ttl_s);
+    enum pp_err err = pp_dns_response(m.bytes, m.len, 7, name, PP_DNS_A, &a);
+    assert_int_equal(err, flags == 0 ? PP_OK : PP_ERR_NOT_FOUND);
+    pp_dns_cache_put(cache, m.bytes, m.len, &a, true, now_ms);
+}
+
+static void test_cache(void **state)
+{
+    static struct pp_dns_cache cache;
+    struct pp_dns_answer a;
+    char name[32] = "a.example";
+    (void)state;
+    remember(&cache, "One.Example", 0, 60, 1000);
+    remember(&cache, "none.example", 3, 60, 1000);
+    assert_int_equal(pp_dns_cache_get(&cache, "oNE.example.", PP_DNS_A, 2000, &a), PP_OK);
+    assert_int_equal(a.count, 1);
+    assert_int_equal(a.ttl_s, 59);
+    assert_int_equal(pp_dns_cache_get(&cache, "one.example", PP_DNS_AAAA, 2000, &a), PP_ERR_EMPTY);
+    assert_int_equal(pp_dns_cache_get(&cache, "two.example", PP_DNS_A, 2000, &a), PP_ERR_EMPTY);
+    assert_int_equal(pp_dns_cache_get(&cache, "none.example", PP_DNS_A, 2000, &a),
+                     PP_ERR_NOT_FOUND);
+    assert_int_equal(pp_dns_cache_get(&cache, "one.example", PP_DNS_A, 60999, &a), PP_OK);
+    assert_int_equal(pp_dns_cache_get(&cache, "one.example", PP_DNS_A, 61000, &a), PP_ERR_EMPTY);
+    /* Not to be remembered, or for ever. */
+    remember(&cache, "zero.example", 0, 0, 1000);
+    assert_int_equal(pp_dns_cache_get(&cache, "zero.example", PP_DNS_A, 1000, &a), PP_ERR_EMPTY);
+    remember(&cache, "ever.example", 0, 0x7fffffff, 1000);
+    assert_int_equal(pp_dns_cache_get(&cache, "ever.example", PP_DNS_A, 1000, &a), PP_OK);
+    assert_int_equal(a.ttl_s, PP_DNS_CACHE_TTL_S);
+    remember(&cache, "no.example", 3, 0x7fffffff, 1000);
+    assert_int_equal(pp_dns_cache_get(&cache, "no.example", PP_DNS_A, 1000, &a), PP_ERR_NOT_FOUND);
+    assert_int_equal(a.ttl_s, PP_DNS_CACHE_NO_TTL_S);
+    pp_dns_cache_forget(&cache, "EVER.example");
+    assert_int_equal(pp_dns_cache_get(&cache, "ever.example", PP_DNS_A, 1000, &a), PP_ERR_EMPTY);
+    /* Full: the one that ends first gives way. */
+    pp_dns_cache_clear(&cache);
+    for (unsigned i = 0; i <= PP_DNS_CACHE; i++) {
+        name[0] = (char)('a' + i);
+        remember(&cache, name, 0, 100 + i, 1000);
+    }
+    assert_int_equal(pp_dns_cache_get(&cache, "a.example", PP_DNS_A, 1000, &a), PP_ERR_EMPTY);
+    assert_int_equal(pp_dns_cache_get(&cache, "b.example", PP_DNS_A, 1000, &a), PP_OK);
+    assert_int_equal(pp_dns_cache_get(&cache, name, PP_DNS_A, 1000, &a), PP_OK);
+}
+
 static int entropy(void *ctx, uint8_t *out, size_t len)
 {
     (void)ctx;
@@ -438,6 +599,8 @@ int main(void)
         cmocka_unit_test(test_lookup_absent),      cmocka_unit_test(test_lookup_one_family_fails),
         cmocka_unit_test(test_lookup_timeout),     cmocka_unit_test(test_lookup_forged),
         cmocka_unit_test(test_lookup_unreachable), cmocka_unit_test(test_lookup_tcp),
+        cmocka_unit_test(test_case_of_letters),    cmocka_unit_test(test_trusted),
+        cmocka_unit_test(test_other_types),        cmocka_unit_test(test_cache),
     };
     return cmocka_run_group_tests_name("dns_lookup", tests, set_up, NULL);
 }

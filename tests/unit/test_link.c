@@ -21,8 +21,6 @@ static struct pp_tls tls;
 static struct pp_tls_memory tls_memory;
 static struct pp_link link_;
 static struct {
-    int connect;   /* what stream_connect gives */
-    int connected; /* what stream_connected gives */
     int fail_read, fail_write;
     bool open, wants_read, wants_write;
     unsigned writes;
@@ -39,21 +37,6 @@ static int64_t wall_s(void *ctx)
 {
     (void)ctx;
     return (int64_t)time(NULL);
-}
-
-static int stream_connect(void *ctx, const struct pp_address *to)
-{
-    (void)ctx;
-    assert_int_equal(to->port, 587);
-    world.open = world.connect >= 0;
-    return world.connect;
-}
-
-static int stream_connected(void *ctx, int stream)
-{
-    (void)ctx;
-    assert_int_equal(stream, 5);
-    return world.connected;
 }
 
 static int stream_read(void *ctx, int stream, void *out, size_t cap)
@@ -90,8 +73,6 @@ static void stream_close(void *ctx, int stream)
 
 static const struct pp_port port = {.now_ms = now_ms,
                                     .wall_s = wall_s,
-                                    .stream_connect = stream_connect,
-                                    .stream_connected = stream_connected,
                                     .stream_read = stream_read,
                                     .stream_write = stream_write,
                                     .stream_watch = stream_watch,
@@ -172,8 +153,6 @@ static int each(void **state)
     (void)state;
     memset(&world, 0, sizeof world);
     memset(&machine, 0, sizeof machine);
-    world.connect = 5;
-    world.connected = 1;
     world.now_ms = 1000;
     pp_tls_give_memory(&tls, &tls_memory, sizeof tls_memory);
     pipe_reset(&peer.to_client);
@@ -191,11 +170,12 @@ static int clean(void **state)
 
 static enum pp_err connect_with(enum pp_tls_level level, enum pp_tls_mode mode)
 {
-    struct pp_address to = {.family = 4, .ip = {127, 0, 0, 1}, .port = 587};
     static struct pp_tls_policy policy;
     const struct pp_tls_target target = {.policy = &policy, .host_z = "mail.example.org"};
     policy = (struct pp_tls_policy){.level = level, .mode = mode};
-    return pp_link_connect(&link_, &port, &to, &ops, &tls, &target, 5000);
+    world.open = true;
+    pp_link_begin(&link_, &port, 5, &ops, &tls, &target, 5000);
+    return PP_OK;
 }
 
 static void pump_all(void)
@@ -222,11 +202,6 @@ static void test_lines(void **state)
     char out[64];
     (void)state;
     assert_int_equal(connect_with(PP_TLS_NONE, PP_TLS_STARTTLS), PP_OK);
-    world.connected = 0;
-    assert_false(pp_link_pump(&link_, world.now_ms));
-    assert_int_equal(link_.state, PP_LINK_CONNECTING);
-    assert_true(world.wants_write && !world.wants_read);
-    world.connected = 1;
     pump_all();
     assert_int_equal(link_.state, PP_LINK_OPEN);
     assert_true(world.wants_read && !world.wants_write);
@@ -243,32 +218,6 @@ static void test_lines(void **state)
     assert_false(world.open);
     assert_int_equal(pipe_read(&peer.to_server, out, sizeof out), 3);
     assert_false(pp_link_pump(&link_, world.now_ms));
-}
-
-static void test_connect_errors(void **state)
-{
-    static const struct {
-        int io;
-        enum pp_err err;
-    } cases[] = {{PP_IO_FAILED, PP_ERR_IO},
-                 {PP_IO_REFUSED, PP_ERR_REFUSED},
-                 {PP_IO_UNREACHABLE, PP_ERR_UNREACHABLE},
-                 {PP_IO_NO_SLOT, PP_ERR_DRY},
-                 {PP_IO_BUSY, PP_ERR_BUSY},
-                 {PP_IO_CLOSED, PP_ERR_CLOSED}};
-    (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        world.connect = cases[i].io;
-        assert_int_equal(connect_with(PP_TLS_NONE, PP_TLS_STARTTLS), cases[i].err);
-        assert_int_equal(link_.state, PP_LINK_CLOSED);
-        world.connect = 5;
-        world.connected = cases[i].io;
-        assert_int_equal(connect_with(PP_TLS_NONE, PP_TLS_STARTTLS), PP_OK);
-        pump_all();
-        assert_int_equal(link_.state, PP_LINK_CLOSED);
-        assert_int_equal(link_.error, cases[i].err);
-        assert_false(world.open);
-    }
 }
 
 static void test_end_of_stream(void **state)
@@ -549,7 +498,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_lines, each, clean),
-        cmocka_unit_test_setup_teardown(test_connect_errors, each, clean),
         cmocka_unit_test_setup_teardown(test_end_of_stream, each, clean),
         cmocka_unit_test_setup_teardown(test_back_pressure, each, clean),
         cmocka_unit_test_setup_teardown(test_bounded, each, clean),
