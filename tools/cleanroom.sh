@@ -62,6 +62,9 @@ in_room() {
         mount -t proc proc "$1/proc"
         mkdir -p "$1/dev/shm"
         mount -t tmpfs tmpfs "$1/dev/shm"
+        mkdir -p "$1/dev/pts"
+        mount -t devpts -o newinstance,ptmxmode=0666 devpts "$1/dev/pts"
+        ln -sf pts/ptmx "$1/dev/ptmx"
         exec chroot "$1" /usr/bin/env -i HOME=/root TERM=dumb LANG=C.UTF-8 \
             PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
             ${http_proxy:+"http_proxy=$http_proxy"} ${https_proxy:+"https_proxy=$https_proxy"} \
