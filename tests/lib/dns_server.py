@@ -12,11 +12,13 @@ import socket
 import struct
 import threading
 
-TYPES = {"A": 1, "CNAME": 5, "AAAA": 28}
+TYPES = {"A": 1, "CNAME": 5, "SOA": 6, "MX": 15, "AAAA": 28, "SRV": 33, "TLSA": 52}
 NXDOMAIN, SERVFAIL = 3, 2
 
 
 def encode_name(name):
+    if name.strip(".") == "":
+        return b"\0"
     return b"".join(bytes([len(p)]) + p.encode() for p in name.strip(".").split(".")) + b"\0"
 
 
@@ -35,6 +37,17 @@ def pack_data(kind, value):
         return socket.inet_pton(socket.AF_INET, value)
     if kind == "AAAA":
         return socket.inet_pton(socket.AF_INET6, value)
+    if isinstance(value, bytes):  # as it is, fitting or not
+        return value
+    words = value.split()
+    if kind == "MX":
+        return struct.pack("!H", int(words[0])) + encode_name(words[1])
+    if kind == "SRV":
+        return struct.pack("!HHH", *map(int, words[:3])) + encode_name(words[3])
+    if kind == "TLSA":
+        return bytes(map(int, words[:3])) + bytes.fromhex(words[3])
+    if kind == "SOA":  # of names only: the numbers are of no interest, but for how long a "no" counts
+        return encode_name(words[0]) + encode_name(words[1]) + struct.pack("!5I", 1, 60, 60, 60, 1)
     return encode_name(value)
 
 
