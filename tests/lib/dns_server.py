@@ -1,12 +1,13 @@
 """dns_server.py - a name server on loopback that answers as a test wants
 
-Job:      A, AAAA and CNAME records over UDP and TCP from a dictionary; and to be silent, late,
-          wrong or malformed on demand.
+Job:      records over UDP and TCP from a dictionary; and to be silent, late, wrong or malformed on
+          demand.
 Follows:  RFC 1035
 
 `records` maps a lower-case name to a list of ("A", "127.0.0.1"), ("AAAA", "::1"),
-("CNAME", "other.name"). A name that is missing is NXDOMAIN. `twist(query, answer, over_tcp)` may
-return other bytes, a list of datagrams, or None for silence.
+("CNAME", "other.name"), ("MX", "10 host"), ("SRV", "0 0 587 host"), ("TLSA", "3 1 1 ab..."), of any
+of them also bytes as they are. A name that is missing is NXDOMAIN. `twist(query, answer, over_tcp)`
+may return other bytes, a list of datagrams, or None for silence.
 """
 import socket
 import struct
@@ -33,12 +34,12 @@ def read_question(query):
 
 
 def pack_data(kind, value):
+    if isinstance(value, bytes):  # as it is, fitting or not
+        return value
     if kind == "A":
         return socket.inet_pton(socket.AF_INET, value)
     if kind == "AAAA":
         return socket.inet_pton(socket.AF_INET6, value)
-    if isinstance(value, bytes):  # as it is, fitting or not
-        return value
     words = value.split()
     if kind == "MX":
         return struct.pack("!H", int(words[0])) + encode_name(words[1])
@@ -46,21 +47,23 @@ def pack_data(kind, value):
         return struct.pack("!HHH", *map(int, words[:3])) + encode_name(words[3])
     if kind == "TLSA":
         return bytes(map(int, words[:3])) + bytes.fromhex(words[3])
-    if kind == "SOA":  # of names only: the numbers are of no interest, but for how long a "no" counts
+    if kind == "SOA":  # the last number says for how long a "no" counts
         return encode_name(words[0]) + encode_name(words[1]) + struct.pack("!5I", 1, 60, 60, 60, 1)
     return encode_name(value)
 
 
-def build(query, rows, code=0, truncated=False, answer_id=None):
-    """An answer to `query` with rows (name, kind, value)."""
+def pack_row(name, kind, value, ttl_s=60):
+    data = pack_data(kind, value)
+    return encode_name(name) + struct.pack("!HHIH", TYPES[kind], 1, ttl_s, len(data)) + data
+
+
+def build(query, rows, code=0, truncated=False, answer_id=None, authority=(), flags=0):
+    """An answer to `query` with rows (name, kind, value); `flags` are added to the usual ones."""
     _, _, end = read_question(query)
-    flags = 0x8180 | code | (0x0200 if truncated else 0)
+    flags |= 0x8180 | code | (0x0200 if truncated else 0)
     head = query[:2] if answer_id is None else struct.pack("!H", answer_id)
-    out = head + struct.pack("!HHHHH", flags, 1, len(rows), 0, 0) + query[12:end]
-    for name, kind, value in rows:
-        data = pack_data(kind, value)
-        out += encode_name(name) + struct.pack("!HHIH", TYPES[kind], 1, 60, len(data)) + data
-    return out
+    out = head + struct.pack("!HHHHH", flags, 1, len(rows), len(authority), 0) + query[12:end]
+    return out + b"".join(pack_row(*row) for row in (*rows, *authority))
 
 
 class DnsServer:
