@@ -381,7 +381,7 @@ class Servers(Resolving):
         relay = self.asking(host, SIGNED, lookup="mx")
         self.holds(relay, host, VERIFIED)
         for name, outcome, words in (("bare", VERIFIED, ""), ("null", WAITS, "no mail"),
-                                     ("lost", WAITS, ""), ("nothing", WAITS, "domain"),
+                                     ("lost", WAITS, ""), ("nothing", WAITS, "host name"),
                                      ("deep", VERIFIED, "")):
             with self.subTest(name):
                 self.holds(self.asking(host, f"{name}.{SIGNED}", lookup="mx"), host, outcome, words)
