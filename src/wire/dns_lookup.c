@@ -15,8 +15,10 @@
 #include "base/bytes.h"
 #include "base/crypto.h"
 #include "wire/dns_lookup_parts.h"
+#include "wire/dns_name.h"
 
 #define DNS_PORT      53
+#define QUESTION_AT   12
 #define FIRST_WAIT_MS 2000u
 /* Waits double with each round over all servers, this often. */
 #define DOUBLINGS_MAX 3
@@ -254,12 +256,32 @@ void pp_dns_refused(struct pp_dns_lookup *l, uint32_t i, pp_time_ms now_ms)
     }
 }
 
+/*
+ * A server that folds the case of letters folds it over TCP too, where nobody else can answer:
+ * there the letters are taken as they came back.
+ */
+static enum pp_err read_answer(const struct pp_dns_lookup *l, const struct pp_dns_question *q,
+                               const uint8_t *bytes, size_t len, bool over_tcp,
+                               struct pp_dns_answer *answer)
+{
+    enum pp_err err = pp_dns_response(bytes, len, q->id, l->name, q->type, answer);
+    struct pp_dns_cursor c = {.bytes = bytes, .len = len, .at = QUESTION_AT};
+    struct pp_dns_name asked;
+    char name[PP_DNS_HOST_CAP];
+    if (err != PP_ERR_TRUST || !over_tcp)
+        return err;
+    pp_dns_read_name(&c, &asked);
+    if (c.failed || pp_dns_name_to_text(&asked, name, sizeof name) != PP_OK)
+        return err;
+    return pp_dns_response(bytes, len, q->id, name, q->type, answer);
+}
+
 void pp_dns_take_answer(struct pp_dns_lookup *l, uint32_t i, const uint8_t *bytes, size_t len,
                         bool over_tcp, pp_time_ms now_ms)
 {
     struct pp_dns_question *q = &l->questions[i];
     struct pp_dns_answer answer;
-    enum pp_err err = pp_dns_response(bytes, len, q->id, l->name, q->type, &answer);
+    enum pp_err err = read_answer(l, q, bytes, len, over_tcp, &answer);
     if (err == PP_ERR_STATE && !over_tcp)
         return;
     l->failures = 0;
