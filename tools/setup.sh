@@ -27,7 +27,7 @@ BUILD_PACKAGES="gcc libc6-dev make binutils dpkg-dev patch xz-utils bzip2 ca-cer
                 debian-archive-keyring python3 openssl libjsmn-dev"
 TEST_PACKAGES="libcmocka-dev clang libclang-rt-14-dev postfix dovecot-core strace mount procps
                clang-tidy clang-format cppcheck swaks libnet-ssleay-perl libauthen-sasl-perl
-               msmtp curl python3-dkim libsasl2-modules libssl-dev"
+               msmtp curl python3-dkim libsasl2-modules libssl-dev unbound ldnsutils"
 # The first keyring of Debian 12 that knows Debian 13's keys.
 KEYRING_VERSION=2023.3+deb12u2
 
