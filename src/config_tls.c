@@ -252,7 +252,7 @@ enum pp_err pp_config_check_destinations(struct pp_text list)
 /* How well it fits: 0 not at all; the suffix longest, then the host, then host and port. */
 static size_t fit(const struct destination *d, struct pp_text host, uint16_t port)
 {
-    struct pp_text tail = host;
+    struct pp_text tail;
     switch (d->kind) {
     case DESTINATION_DEFAULT:
         return 1;
