@@ -228,7 +228,9 @@ static const char *link_words(const struct pp_path *path)
     case PP_ERR_CLOSED:
         return "the server closed the connection";
     case PP_ERR_DRY:
-        return "too little memory for this server's TLS (PP_TLS_ARENA_BYTES)";
+        return facts->failure[0] != '\0' ? facts->failure
+                                         : "too little memory for this server's TLS "
+                                           "(PP_TLS_ARENA_BYTES)";
     default:
         return facts->failure[0] != '\0' && !path->secured ? facts->failure
                                                            : "the connection was lost";

@@ -264,10 +264,30 @@ void pp_tls_put_error(struct pp_writer *w, int ret)
     pp_put_char(w, ')');
 }
 
+/* mbedtls/x509.h: its own errors, a reason of ASN.1 or of keys added to them or not. */
+static bool is_of_certificate(int ret)
+{
+    return ret <= MBEDTLS_ERR_X509_FEATURE_UNAVAILABLE && ret > MBEDTLS_ERR_X509_FATAL_ERROR;
+}
+
+static void put_too_large(struct pp_writer *w, const char *name_z, size_t bytes)
+{
+    pp_put_z(w, "the server's certificate chain is too large for this build: ");
+    pp_put_z(w, name_z);
+    pp_put_z(w, " is ");
+    pp_put_u64(w, bytes);
+    pp_put_z(w, "; raise it, or have the server send fewer certificates");
+}
+
 static void put_failure(struct pp_writer *w, const struct pp_tls *t, enum pp_err err, int ret)
 {
     if (err == PP_ERR_DRY) {
-        pp_put_z(w, "no memory left for this TLS handshake (PP_TLS_ARENA_BYTES of the build)");
+        put_too_large(w, "PP_TLS_ARENA_BYTES", t->memory_bytes);
+    } else if (ret == MBEDTLS_ERR_SSL_BAD_INPUT_DATA && !t->facts.has_peer) {
+        put_too_large(w, "PP_TLS_IN_BYTES", PP_TLS_IN_BYTES);
+    } else if (is_of_certificate(ret)) {
+        pp_put_z(w, "a certificate of the server cannot be read: ");
+        pp_tls_put_error(w, ret);
     } else if (ret == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) {
         put_alert(w, t, t->session->ssl.MBEDTLS_PRIVATE(in_msg)[1]);
     } else if (err == PP_ERR_CLOSED) {
