@@ -170,10 +170,6 @@ static void begin_tlsa(struct pp_reach *r, const struct pp_dns_answer *answer, p
 
 static void take_tlsa(struct pp_reach *r, const struct pp_dns_answer *answer)
 {
-    if (!answer->authentic) {
-        set_tlsa(r, PP_TLSA_ABSENT, "DNSSEC does not vouch for the TLSA records");
-        return;
-    }
     r->tlsa.count = answer->count;
     r->tlsa.unusable = answer->unusable;
     memcpy(r->tlsa.records, answer->tlsa, answer->count * sizeof(r->tlsa.records[0]));
@@ -197,15 +193,17 @@ static enum pp_err pump_tlsa(struct pp_reach *r, pp_time_ms now_ms)
         return err;
     }
     pp_dns_stop(&r->lookup);
-    if (err == PP_OK) {
+    if (err == PP_OK && answer.authentic) {
         take_tlsa(r, &answer);
-    } else if (err != PP_ERR_NOT_FOUND) {
+    } else if (err != PP_OK && err != PP_ERR_NOT_FOUND) {
         /* It may be that somebody keeps them from us. */
         set_tlsa(r, PP_TLSA_FAILED, resolve_words(err));
     } else if (!is_same_name(r->tlsa_base, r->server)) {
         ask_tlsa(r, r->server, now_ms);
     } else {
-        set_tlsa(r, PP_TLSA_ABSENT, "the host has no TLSA records");
+        set_tlsa(r, PP_TLSA_ABSENT,
+                 err == PP_OK ? "DNSSEC does not vouch for the TLSA records"
+                              : "the host has no TLSA records");
     }
     return PP_ERR_LATER;
 }

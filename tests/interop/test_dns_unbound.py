@@ -240,11 +240,12 @@ class Zones(Resolving):
                  f"{at}.two " + wrong, "bare A 127.0.0.1", "own CNAME bare", f"{at}.own " + good,
                  "none CNAME bare", "out CNAME mail.plain.test.", f"{at}.out " + good,
                  "broken CNAME mail", "moved A 127.0.0.1", f"{at}.moved CNAME {at}.mail",
-                 "lost A 127.0.0.1", f"{at}.lost CNAME _tlsa.plain.test."),
+                 "lost A 127.0.0.1", f"{at}.lost CNAME _tlsa.plain.test.", "kept CNAME lost",
+                 f"{at}.kept " + good),
             Zone("plain.test", "mail A 127.0.0.1", "_tlsa " + good, signed=False))
         for name, outcome in (("one", VERIFIED), ("two", VERIFIED), ("own", VERIFIED),
                               ("none", WAITS), ("out", WAITS), ("moved", VERIFIED),
-                              ("lost", WAITS)):
+                              ("lost", WAITS), ("kept", VERIFIED)):
             with self.subTest(name):
                 self.holds(self.asking(host, f"{name}.{SIGNED}"), host, outcome)
 

@@ -13,7 +13,7 @@ NAME = "smarthost.dns.test"
 TRUE, EVIL = "127.0.0.1", "127.0.0.66"
 HERE = {NAME: [("A", TRUE)]}
 POINTER = b"\xc0\x0c"  # to the question's name
-A, AAAA = TYPES["A"], TYPES["AAAA"]
+A = TYPES["A"]
 AD = 0x20
 
 
