@@ -264,10 +264,14 @@ void pp_tls_put_error(struct pp_writer *w, int ret)
     pp_put_char(w, ')');
 }
 
-/* mbedtls/x509.h: its own errors, a reason of ASN.1 or of keys added to them or not. */
-static bool is_of_certificate(int ret)
+/* mbedtls/x509.h and pk.h: their errors, a reason of ASN.1 added to them or not. Keys are read with
+ * the certificate that they are in. */
+static bool is_of_certificate(const struct pp_tls *t, int ret)
 {
-    return ret <= MBEDTLS_ERR_X509_FEATURE_UNAVAILABLE && ret > MBEDTLS_ERR_X509_FATAL_ERROR;
+    bool of_x509 =
+        ret <= MBEDTLS_ERR_X509_FEATURE_UNAVAILABLE && ret > MBEDTLS_ERR_X509_FATAL_ERROR;
+    bool of_key = ret <= MBEDTLS_ERR_PK_SIG_LEN_MISMATCH && ret > MBEDTLS_ERR_PK_ALLOC_FAILED;
+    return of_x509 || (of_key && !t->facts.has_peer);
 }
 
 static void put_too_large(struct pp_writer *w, const char *name_z, size_t bytes)
@@ -285,7 +289,7 @@ static void put_failure(struct pp_writer *w, const struct pp_tls *t, enum pp_err
         put_too_large(w, "PP_TLS_ARENA_BYTES", t->memory_bytes);
     } else if (ret == MBEDTLS_ERR_SSL_BAD_INPUT_DATA && !t->facts.has_peer) {
         put_too_large(w, "PP_TLS_IN_BYTES", PP_TLS_IN_BYTES);
-    } else if (is_of_certificate(ret)) {
+    } else if (is_of_certificate(t, ret)) {
         pp_put_z(w, "a certificate of the server cannot be read: ");
         pp_tls_put_error(w, ret);
     } else if (ret == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) {
