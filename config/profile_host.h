@@ -128,6 +128,11 @@
 #ifndef PP_TLS_ARENA_BYTES
 #define PP_TLS_ARENA_BYTES (96 * 1024)
 #endif
+/* A TLS session kept for the next connection, of each smarthost: secrets and ticket, 256 to 4096
+ * bytes. What a server's ticket makes longer is not kept. */
+#ifndef PP_TLS_KEPT_BYTES
+#define PP_TLS_KEPT_BYTES 1400
+#endif
 /* What mbedTLS needs besides (PSA, reading the CA file), a multiple of 16. Measured: 1 KiB. */
 #ifndef PP_TLS_SHARED_ARENA_BYTES
 #define PP_TLS_SHARED_ARENA_BYTES (8 * 1024)

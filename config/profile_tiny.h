@@ -38,6 +38,7 @@
 #define PP_TLS_IN_BYTES           16384
 #define PP_TLS_OUT_BYTES          2048
 #define PP_TLS_ARENA_BYTES        (64 * 1024)
+#define PP_TLS_KEPT_BYTES         512
 #define PP_TLS_SHARED_ARENA_BYTES (8 * 1024)
 #define PP_CA_STORE_BYTES         (16 * 1024)
 #define PP_CA_COUNT               8

@@ -3,11 +3,9 @@
  *
  * Job:      open, handshake, read, write, close; each call into mbedTLS with the slot's arena
  *           selected and a bounded share of reading.
- * Not here: trust (wire/tls_trust.c), words (wire/tls_words.c), CAs (wire/tls_ca.c), how a server
- *           opens (wire/tls_server.c).
- * Follows:  RFC 8446, RFC 5246; RFC 9325 for what is offered
- *
- * No session is kept or resumed by a client, so the certificate is looked at in every handshake.
+ * Not here: trust (wire/tls_trust.c), kept sessions (wire/tls_resume.c), words (wire/tls_words.c),
+ * CAs (wire/tls_ca.c), how a server opens (wire/tls_server.c). Follows:  RFC 8446, RFC 5246; RFC
+ * 9325 for what is offered
  */
 #include "wire/tls.h"
 
@@ -161,12 +159,23 @@ static enum pp_err set_up_client(struct pp_tls *t)
     struct pp_tls_session *s = t->session;
     if (set_record_size(&s->conf) != 0)
         return PP_ERR_DRY;
-    mbedtls_ssl_conf_session_tickets(&s->conf, MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
-    mbedtls_ssl_conf_tls13_key_exchange_modes(&s->conf,
-                                              MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL);
+    bool keeps = t->target.kept != NULL && !t->target.inspect;
+    mbedtls_ssl_conf_session_tickets(&s->conf, keeps ? MBEDTLS_SSL_SESSION_TICKETS_ENABLED
+                                                     : MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
+    if (keeps)
+        mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(
+            &s->conf, MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
+    mbedtls_ssl_conf_tls13_key_exchange_modes(
+        &s->conf, keeps ? MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL |
+                              MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_PSK_EPHEMERAL
+                        : MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL);
     narrow(t);
     err = pp_tls_start(t);
-    return err != PP_OK ? err : pp_tls_set_trust(t);
+    if (err == PP_OK)
+        err = pp_tls_set_trust(t);
+    if (err == PP_OK && keeps)
+        pp_tls_resume_offer(t);
+    return err;
 }
 
 /* The name as it is compared and sent: no root dot (RFC 6066 section 3). */
@@ -190,6 +199,7 @@ static void reset(struct pp_tls *t)
     t->io_error = 0;
     t->pending_len = t->first_len = 0;
     t->flags = 0;
+    t->until_s = INT64_MAX;
     t->flaw_depth = -1;
     t->flaw_date[0] = t->flaw_name[0] = '\0';
     t->leaf_hits = t->issuer_hits = t->anchor_hits = 0;
@@ -265,12 +275,40 @@ static enum pp_err handshake_error(struct pp_tls *t, int ret)
     return t->io_error != 0 ? PP_ERR_IO : PP_ERR_TRUST;
 }
 
+/* mbedtls_ssl_handshake(), with an eye on what comes by. */
+static int shake(struct pp_tls *t)
+{
+    struct pp_tls_session *s = t->session;
+    int ret = 0;
+    while (ret == 0 && s->ssl.MBEDTLS_PRIVATE(state) != MBEDTLS_SSL_HANDSHAKE_OVER) {
+        /* A resumed handshake does not come by here. */
+        if (s->ssl.MBEDTLS_PRIVATE(state) == MBEDTLS_SSL_SERVER_CERTIFICATE)
+            s->is_full = true;
+        ret = mbedtls_ssl_handshake_step(&s->ssl);
+    }
+    return ret;
+}
+
+static enum pp_err accept_server(struct pp_tls *t)
+{
+    enum pp_err err = PP_OK;
+    if (pp_tls_resume_happened(t))
+        pp_tls_resume_accept(t);
+    else
+        err = pp_tls_check_trust(t);
+    if (err == PP_OK)
+        pp_tls_resume_keep(t);
+    else
+        pp_tls_resume_failed(t);
+    return err;
+}
+
 static enum pp_err handshake(struct pp_tls *t)
 {
     mbedtls_ssl_context *ssl = &t->session->ssl;
     t->starved = false;
     t->budget_bytes = CALL_BUDGET_BYTES;
-    int ret = t->is_server ? pp_tls_shake_server(t) : mbedtls_ssl_handshake(ssl);
+    int ret = shake(t);
     if (ret == MBEDTLS_ERR_SSL_WANT_READ || ret == MBEDTLS_ERR_SSL_WANT_WRITE)
         return PP_ERR_LATER;
     if (ret != 0) {
@@ -281,6 +319,7 @@ static enum pp_err handshake(struct pp_tls *t)
         if (t->io_error == 0)
             t->io_error = PP_IO_FAILED;
         t->accepted = false;
+        pp_tls_resume_failed(t);
         pp_tls_explain(t, err, ret);
         return err;
     }
@@ -288,7 +327,7 @@ static enum pp_err handshake(struct pp_tls *t)
     copy_z(t->facts.version, sizeof t->facts.version, mbedtls_ssl_get_version(ssl));
     copy_z(t->facts.cipher, sizeof t->facts.cipher, mbedtls_ssl_get_ciphersuite(ssl));
     if (!t->is_server)
-        return pp_tls_check_trust(t);
+        return accept_server(t);
     pp_tls_accept_client(t);
     return PP_OK;
 }
@@ -331,11 +370,19 @@ int pp_tls_read(struct pp_tls *tls, uint8_t *out, size_t cap)
     int ret = MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET;
     tls->starved = false;
     tls->budget_bytes = CALL_BUDGET_BYTES;
-    for (int i = 0; i < PASSED_OVER_MAX && ret == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET; i++)
+    for (int i = 0; i < PASSED_OVER_MAX && ret == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET;
+         i++) {
         ret = mbedtls_ssl_read(&tls->session->ssl, out, cap);
+        if (ret == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET)
+            pp_tls_resume_keep(tls);
+    }
     (void)pp_tls_arena_select(before);
     if (ret > 0)
         return ret;
+    if (ret == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) {
+        tls->starved = true; /* more of them may wait, and something behind them */
+        return PP_IO_LATER;
+    }
     if (is_later(ret))
         return PP_IO_LATER;
     /* Under TLS 1.3 a server that refuses us says so only after our handshake is done. */
@@ -361,6 +408,10 @@ int pp_tls_write(struct pp_tls *tls, const uint8_t *bytes, size_t len)
         return PP_IO_LATER;
     struct pp_tls_arena *before = pp_tls_arena_select(&tls->arena);
     int ret = mbedtls_ssl_write(&tls->session->ssl, bytes, len);
+    if (ret == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) { /* it was left half read */
+        pp_tls_resume_keep(tls);
+        ret = MBEDTLS_ERR_SSL_WANT_WRITE;
+    }
     (void)pp_tls_arena_select(before);
     tls->pending_len = is_later(ret) ? len : 0;
     if (ret > 0)

@@ -18,6 +18,7 @@
 #include "base/time.h"
 #include "config.h"
 #include "wire/tls_policy.h"
+#include "wire/tls_result.h"
 
 /* One certificate that was shown, in the order of showing: for people. */
 struct pp_tls_shown {
@@ -49,7 +50,11 @@ struct pp_tls_facts {
     uint8_t certificate_sha256[32];
     uint8_t key_sha256[32];
     int pin_index; /* which pin matched, -1 none */
-    bool staged;   /* a CA vouches for it, the policy asks for a pin too, and none matches */
+    bool offered;  /* a kept session was offered to the server; a failure forgets it */
+    bool
+        resumed; /* ... and it was taken: what stands here about the certificate was kept with it */
+    enum pp_tls_result result; /* of what failed */
+    bool staged; /* a CA vouches for it, the policy asks for a pin too, and none matches */
     int64_t begin_s, expiry_s; /* notBefore, notAfter: seconds since 1970 */
     char how[160]; /* by what it is trusted, or why no more was asked for; "" when it is not */
     char subject[200];

@@ -15,6 +15,7 @@
 
 #include "base/base64.h"
 #include "base/bytes.h"
+#include "base/crypto.h"
 #include "wire/tls_session.h"
 
 /* CAs of one subject that are tried: a peer chooses the issuer it claims. */
@@ -32,6 +33,7 @@ static struct {
     struct ca index[PP_CA_COUNT];
     uint32_t count, skipped;
     enum pp_err error;
+    uint8_t digest[32]; /* of all of them */
     /* The reader of PEM text. */
     char line[LINE_CAP]; /* a line that begins with '-' */
     size_t line_len;
@@ -175,11 +177,18 @@ enum pp_err pp_ca_end(uint32_t *count, uint32_t *skipped)
         store.der_len = store.begin;
         store.in_certificate = false;
     }
+    if (store.error == PP_OK)
+        store.error = pp_sha256(store.der, store.der_len, store.digest);
     *count = store.count;
     *skipped = store.skipped;
     if (store.error != PP_OK)
         return store.error;
     return store.count > 0 ? PP_OK : PP_ERR_EMPTY;
+}
+
+const uint8_t *pp_tls_ca_digest(void)
+{
+    return store.digest;
 }
 
 int pp_tls_ca_candidates(void *unused, const mbedtls_x509_crt *child, mbedtls_x509_crt **candidates)

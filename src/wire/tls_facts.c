@@ -83,7 +83,7 @@ static void put_names(struct pp_writer *w, const mbedtls_x509_crt *c)
     }
 }
 
-static int64_t seconds_of(const mbedtls_x509_time *time)
+int64_t pp_tls_seconds(const mbedtls_x509_time *time)
 {
     const struct pp_date date = {.year = time->year,
                                  .month = (uint8_t)time->mon,
@@ -158,8 +158,8 @@ enum pp_err pp_tls_describe_peer(struct pp_tls_facts *facts, const mbedtls_x509_
     for (size_t i = 1; i < w.len; i++)
         facts->names[i - 1] = names[i];
     facts->names[w.len > 0 ? w.len - 1 : 0] = '\0';
-    facts->begin_s = seconds_of(&certificate->valid_from);
-    facts->expiry_s = seconds_of(&certificate->valid_to);
+    facts->begin_s = pp_tls_seconds(&certificate->valid_from);
+    facts->expiry_s = pp_tls_seconds(&certificate->valid_to);
     facts->has_peer = true;
     return PP_OK;
 }

@@ -43,6 +43,11 @@ static mbedtls_time_t wall_time(mbedtls_time_t *out)
     return (mbedtls_time_t)now_s;
 }
 
+int64_t pp_tls_wall_s(void)
+{
+    return (int64_t)wall_time(NULL);
+}
+
 mbedtls_ms_time_t mbedtls_ms_time(void)
 {
     return clocks.now_ms != NULL ? (mbedtls_ms_time_t)clocks.now_ms(clocks.ctx) : 0;

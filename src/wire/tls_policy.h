@@ -13,6 +13,7 @@
 #include "wire/tlsa.h"
 
 struct pp_tls_chain;
+struct pp_tls_kept_session;
 
 /* Whom a client means, and what it asks of him. What it points to stays the caller's, unchanged
  * until the connection is closed. */
@@ -22,6 +23,8 @@ struct pp_tls_target {
     const char *server_z;           /* the server that a look-up led to; NULL: host_z */
     const struct pp_tlsa_set *tlsa; /* NULL: nobody asked */
     const char *tlsa_base_z;        /* the name that they were asked for; NULL: host_z */
+    uint16_t port;
+    struct pp_tls_kept_session *kept; /* resumed where it fits, and kept anew; NULL: neither */
     bool inspect; /* any certificate is accepted and only facts are wanted (`pinpost pin`): nothing
                      may be sent but QUIT */
     struct pp_tls_chain *chain; /* NULL, or with `inspect`: gets all certificates that were shown */

@@ -102,19 +102,6 @@ enum pp_err pp_tls_open_server(struct pp_tls *tls, bool ask_certificate, const s
     return err;
 }
 
-int pp_tls_shake_server(struct pp_tls *t)
-{
-    struct pp_tls_session *s = t->session;
-    int ret = 0;
-    while (ret == 0 && s->ssl.MBEDTLS_PRIVATE(state) != MBEDTLS_SSL_HANDSHAKE_OVER) {
-        /* A resumed handshake does not come by here. */
-        if (s->ssl.MBEDTLS_PRIVATE(state) == MBEDTLS_SSL_SERVER_CERTIFICATE)
-            s->is_full = true;
-        ret = mbedtls_ssl_handshake_step(&s->ssl);
-    }
-    return ret;
-}
-
 void pp_tls_accept_client(struct pp_tls *t)
 {
     const struct pp_tls_kept *kept = &t->session->kept;

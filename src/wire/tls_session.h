@@ -13,6 +13,7 @@
 #include <mbedtls/ssl.h>
 #include <mbedtls/x509_crt.h>
 
+#include "wire/tls_kept.h"
 #include "wire/tls_slot.h"
 
 /* What a ticket says of the client: its certificate, as it was proved when the ticket was made. */
@@ -26,9 +27,10 @@ struct pp_tls_kept {
 struct pp_tls_session {
     mbedtls_ssl_context ssl;
     mbedtls_ssl_config conf;
-    int suites[10]; /* a client's, where the policy narrows them; 0 ends them */
+    int suites[10];                  /* a client's, where the policy narrows them; 0 ends them */
+    struct pp_tls_kept_facts before; /* a client's: of the session that is offered */
+    bool is_full; /* the server's certificate was due in this handshake: nothing is resumed */
     /* A server's. */
-    bool is_full;            /* our certificate was due in this handshake: nothing is resumed */
     struct pp_tls_kept kept; /* of the last ticket that was opened; counts once it is resumed */
 };
 
@@ -59,9 +61,20 @@ void pp_tls_identity_release(struct pp_tls_identity *identity);
 /* A connection ran out of memory, maybe in the middle of a signature. While it is still open. */
 void pp_tls_identity_repair(struct pp_tls_identity *identity);
 
+/* ---- tls_resume.c: the slot's arena is selected ---- */
+/* Offer the target's kept session where it counts for this connection, and else forget it. */
+void pp_tls_resume_offer(struct pp_tls *t);
+/* After a handshake that the library calls good: was it without a certificate, by what we kept? */
+bool pp_tls_resume_happened(const struct pp_tls *t);
+/* Then what was kept are its facts. */
+void pp_tls_resume_accept(struct pp_tls *t);
+/* A connection that offered one failed: it is not offered again. */
+void pp_tls_resume_failed(struct pp_tls *t);
+/* Keep the session as it is now, if the next connection can use it: after a handshake, and with
+ * each ticket of TLS 1.3. */
+void pp_tls_resume_keep(struct pp_tls *t);
+
 /* ---- tls_server.c ---- */
-/* mbedtls_ssl_handshake() for a server. */
-int pp_tls_shake_server(struct pp_tls *t);
 /* After it: the facts of the client, from its certificate or from the ticket that it resumed. */
 void pp_tls_accept_client(struct pp_tls *t);
 
@@ -75,7 +88,12 @@ int pp_tls_ticket_parse(void *ctx, mbedtls_ssl_session *session, unsigned char *
 /* False while the wall clock is unknown, or shows a time before PP_WALL_FLOOR_S. */
 bool pp_tls_clock_known(void);
 
+/* Seconds since 1970; where the clock is unknown, the latest time that is certain. */
+int64_t pp_tls_wall_s(void);
+
 /* ---- tls_ca.c ---- */
+/* SHA-256 over all CAs, as they were read. */
+const uint8_t *pp_tls_ca_digest(void);
 /* For mbedtls_ssl_conf_ca_cb: the CAs that may have signed `child`, parsed into the selected arena.
  */
 int pp_tls_ca_candidates(void *unused, const mbedtls_x509_crt *child,
@@ -89,6 +107,7 @@ void pp_tls_describe_chain(struct pp_tls_chain *chain, const mbedtls_x509_crt *c
 /* Digests, names and dates of the peer's own certificate. PP_ERR_STATE: hashing failed. */
 PP_MUST_USE enum pp_err pp_tls_describe_peer(struct pp_tls_facts *facts,
                                              const mbedtls_x509_crt *certificate);
+int64_t pp_tls_seconds(const mbedtls_x509_time *time);
 void pp_tls_put_name(struct pp_writer *w, const mbedtls_x509_name *name);
 void pp_tls_put_time(struct pp_writer *w, const mbedtls_x509_time *time);
 /* End what was written to `data` of `cap` bytes with a NUL, dropping its tail where it has to. */

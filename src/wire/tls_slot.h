@@ -38,6 +38,7 @@ struct pp_tls {
     uint32_t anchor_hits; /* the same of TLSA records with usage 2 */
     int leaf_record;      /* the TLSA record of the server's own certificate, -1 none */
     int record;           /* the TLSA record that decided, -1 none */
+    int64_t until_s;      /* the first end of validity in the chain, seconds since 1970 */
     int flaw_depth;       /* whose dates or signature failed, -1 none */
     char flaw_date[24];   /* of that certificate */
     char flaw_name[100];

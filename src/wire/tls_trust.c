@@ -238,6 +238,8 @@ int pp_tls_on_certificate(void *ctx, mbedtls_x509_crt *c, int depth, uint32_t *f
             *flags &= ~(uint32_t)MBEDTLS_X509_BADCERT_NOT_TRUSTED;
     }
     note_flaw(t, c, depth, *flags);
+    int64_t until_s = pp_tls_seconds(&c->valid_to);
+    t->until_s = until_s < t->until_s ? until_s : t->until_s;
     if (depth == 0)
         return decide(t, c, *flags);
     return look_at_issuer(t, c, *flags) == PP_OK ? 0 : MBEDTLS_ERR_X509_FATAL_ERROR;
