@@ -137,6 +137,10 @@ struct pp_port {
     /* `len` random bytes: 0, or < 0 when fewer are to be had. */
     int (*entropy)(void *ctx, uint8_t *out, size_t len);
 
+    /* May be NULL: the machine has none. A key of its own hardware, the same at each call, that
+     * never leaves it with the flash: what is secret is sealed there with it. 0, or < 0. */
+    int (*seal_key)(void *ctx, uint8_t out[32]);
+
     void (*log)(void *ctx, enum pp_port_log level, const char *line, size_t len);
 
     /* Sleep until `until_ms` (monotonic), or until a watched stream, a datagram or a

@@ -63,6 +63,9 @@ enum pp_pin_rule { PP_PIN_ALONE, PP_PIN_AND_CA, PP_PIN_OR_CA };
 /* A chain that a CA vouches for and no pin matches, where both are asked for. */
 enum pp_new_pin { PP_NEW_PIN_WAIT, PP_NEW_PIN_SEND };
 
+/* TLS sessions for the next connection to a smarthost. */
+enum pp_keep_sessions { PP_KEEP_NO, PP_KEEP_MEMORY, PP_KEEP_FLASH };
+
 #define PP_TLS_1_2                  1u /* of pp_tls_policy.protocols; 0: both */
 #define PP_TLS_1_3                  2u
 #define PP_CIPHER_AES128_GCM        1u /* of pp_tls_policy.ciphers; 0: all */
@@ -241,6 +244,7 @@ struct pp_config {
     uint32_t tls_policy_count;
     struct pp_tls_policy_config tls_policies[PP_TLS_POLICIES];
     char ca_file[PP_PATH_CAP];
+    enum pp_keep_sessions keep_sessions;
     struct {
         char path[PP_PATH_CAP];
         uint64_t size_bytes;          /* of a new store */

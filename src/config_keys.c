@@ -56,6 +56,8 @@ static const struct pp_config_word pin_rules[] = {
     {"alone", PP_PIN_ALONE}, {"and-ca", PP_PIN_AND_CA}, {"or-ca", PP_PIN_OR_CA}, {NULL, 0}};
 static const struct pp_config_word new_pins[] = {
     {"wait", PP_NEW_PIN_WAIT}, {"send", PP_NEW_PIN_SEND}, {NULL, 0}};
+static const struct pp_config_word keep_sessions[] = {
+    {"no", PP_KEEP_NO}, {"memory", PP_KEEP_MEMORY}, {"flash", PP_KEEP_FLASH}, {NULL, 0}};
 static const struct pp_config_word auths[] = {{"auto", PP_AUTH_AUTO},
                                               {"plain", PP_AUTH_PLAIN},
                                               {"login", PP_AUTH_LOGIN},
@@ -139,6 +141,10 @@ static const struct pp_config_key keys[] = {
 
     {"tls", "ca_file", PP_CONFIG_PATH, FIELD(ca_file), 0, 0, NULL,
      "/etc/ssl/certs/ca-certificates.crt", NULL, "CA certificates (PEM) for policy = verify and secure, and for pins beside a CA."},
+
+    {"tls", "keep_sessions", PP_CONFIG_WORD, FIELD(keep_sessions), 0, 0, keep_sessions,
+     "memory", NULL, "TLS sessions with the smarthost are resumed: never; until a restart; after a restart too, from the store. "
+     "A store on a file or a disk holds them as they are, and who can read it can resume them, for a day; boards with a hardware key seal them."},
 
     {"tls_policy", "destination", PP_CONFIG_DESTINATIONS, POLICY(destination), 0, 0, NULL,
      NULL, NULL, "Smarthosts that the policy is for: host, host:port, .suffix (all below it), default. The best fit counts, in that order with host:port first. Must be given."},

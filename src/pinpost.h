@@ -28,6 +28,7 @@
 #include "intake/submission.h"
 #include "port.h"
 #include "queue/ticket.h"
+#include "wire/tls_result.h"
 
 #define PP_PINPOST_VERSION "0.1.0"
 
@@ -143,6 +144,7 @@ struct pp_relay_status {
     bool store_failed; /* the medium failed: nothing is taken in until a restart */
     char smarthost[PP_NAME_CAP];
     bool route_up;              /* the last connection got as far as the login */
+    struct pp_tls_counts tls;   /* of this smarthost since the start, by RFC 8460 4.3 */
     uint64_t route_retry_in_ms; /* until the next try of the smarthost, 0 now */
     char last_error[400];       /* of the route, "" when it is up */
     uint64_t uptime_ms;

@@ -109,6 +109,7 @@ static enum pp_err init_rooms(struct pp_relay *r)
         .queue = &r->queue,
         .schedule = &r->schedule,
         .log = &r->log,
+        .kept = r->sessions.kept,
     };
     pp_route_init(&r->delivery.route);
     r->server.on_etrn = pp_relay_etrn;
@@ -150,6 +151,7 @@ enum pp_err pp_relay_start(const struct pp_port *port, const struct pp_config *c
     }
     log_mounted(r);
     pp_relay_start_kept(r);
+    pp_relay_start_sessions(r);
     pp_relay_add_kept_pin(r);
     schedule_all(r);
     *relay = r;
@@ -486,6 +488,7 @@ uint64_t pp_relay_turn(struct pp_relay *r)
     look_for_expired(r, now_ms);
     for (int i = 0; i < CLEANING_ROUNDS && pp_queue_clean(&r->queue); i++) {
     }
+    pp_relay_turn_sessions(r, now_ms);
     pp_relay_turn_kept(r, now_ms);
     if (sync_is_due(r, now_ms)) {
         sync(r, now_ms);

@@ -33,6 +33,14 @@ struct pp_relay_kept {
     uint8_t seed[PP_SEED_BYTES]; /* to be used when the next one is durable; then wiped */
 };
 
+/* TLS sessions with the smarthosts (relay_sessions.c). */
+struct pp_relay_sessions {
+    struct pp_tls_kept_session kept[PP_SMARTHOSTS];
+    uint32_t written[PP_SMARTHOSTS];       /* of its changes, what is in flash */
+    pp_time_ms write_at_ms[PP_SMARTHOSTS]; /* not before */
+    bool cleared;                          /* nothing of them is in flash */
+};
+
 struct pp_relay {
     const struct pp_port *port;
     struct pp_config config;
@@ -43,6 +51,7 @@ struct pp_relay {
     struct pp_queue queue;
     struct pp_kv kv;
     struct pp_relay_kept kept;
+    struct pp_relay_sessions sessions;
     struct pp_schedule schedule;
     struct pp_intake intake;
     struct pp_resolver resolver;
@@ -72,6 +81,16 @@ void pp_relay_start_kept(struct pp_relay *relay);
 void pp_relay_turn_kept(struct pp_relay *relay, pp_time_ms now_ms);
 /* May connections be opened? Not while a kept seed is still to be stirred in. */
 bool pp_relay_kept_settled(const struct pp_relay *relay);
+
+/* A power cut must not leave values on a medium that nothing says is ours. */
+bool pp_relay_may_put(const struct pp_relay *relay);
+void pp_relay_log_not_kept(const struct pp_relay *relay, const char *what_z, enum pp_err err);
+
+/* ---- relay_sessions.c ---- */
+/* After pp_relay_start_kept(): read the sessions of before the restart, where they are wanted. */
+void pp_relay_start_sessions(struct pp_relay *relay);
+/* Write what is due. Before the turn's sync. */
+void pp_relay_turn_sessions(struct pp_relay *relay, pp_time_ms now_ms);
 
 /* ---- relay_watch.c ---- */
 /* Put the pin that was accepted before beside those of the configuration that is in force. */

@@ -101,13 +101,12 @@ void pp_relay_start_kept(struct pp_relay *r)
 
 /* ---- each turn ---- */
 
-/* A power cut must not leave values on a medium that nothing says is ours. */
-static bool may_put(const struct pp_relay *r)
+bool pp_relay_may_put(const struct pp_relay *r)
 {
     return !r->queue.ring.virgin && (r->kept.synced || r->kv.current != PP_KV_NO_HALF);
 }
 
-static void give_up(struct pp_relay *r, const char *what_z, enum pp_err err)
+void pp_relay_log_not_kept(const struct pp_relay *r, const char *what_z, enum pp_err err)
 {
     struct pp_log_line line;
     pp_log_begin(&line, &r->log, PP_LOG_WARN, 0, "not_kept");
@@ -144,14 +143,14 @@ static void settle_seed(struct pp_relay *r)
     enum pp_err err = PP_ERR_LATER;
     if (r->kv.failed || r->queue.ring.failed)
         err = PP_ERR_FLASH;
-    else if (k->step == PP_KEPT_WANTS_SEED && may_put(r))
+    else if (k->step == PP_KEPT_WANTS_SEED && pp_relay_may_put(r))
         err = put_next_seed(r);
     else if (k->step == PP_KEPT_AWAITS_SYNC && pp_kv_is_durable(&r->kv))
         err = k->has_seed ? pp_crypto_stir(k->seed, sizeof(k->seed)) : PP_OK;
     if (err == PP_ERR_LATER)
         return;
     if (err != PP_OK)
-        give_up(r, "seed", err);
+        pp_relay_log_not_kept(r, "seed", err);
     if (err == PP_OK && k->step == PP_KEPT_WANTS_SEED)
         k->step = PP_KEPT_AWAITS_SYNC;
     else
@@ -180,13 +179,13 @@ static void keep_floor(struct pp_relay *r, pp_time_ms now_ms)
         return;
     pp_le64_put(floor, (uint64_t)wall_s);
     enum pp_err err = PP_ERR_LATER;
-    if (may_put(r))
+    if (pp_relay_may_put(r))
         err = pp_kv_put(&r->kv, PP_KV_TIME_FLOOR, floor, sizeof(floor));
     k->floor_waits = err == PP_ERR_LATER;
     if (k->floor_waits)
         return;
     if (err != PP_OK)
-        give_up(r, "time floor", err);
+        pp_relay_log_not_kept(r, "time floor", err);
     k->floor_s = wall_s;
     k->floor_kept = true;
     pp_tls_time_floor(wall_s);

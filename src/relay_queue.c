@@ -435,6 +435,7 @@ static void put_route(struct pp_relay *r, struct pp_relay_status *status)
     struct pp_writer w;
 
     status->route_up = route->proven;
+    status->tls = r->delivery.tls_counts[0];
     status->route_retry_in_ms = route->retry_at_ms > now_ms ? route->retry_at_ms - now_ms : 0;
     if (route->failures > 0) {
         pp_writer_init(&w, status->last_error, sizeof(status->last_error) - 1);

@@ -65,6 +65,23 @@ static void show_route(void)
     show_text("last error:", "last_error");
 }
 
+/* RFC 8460's words; only what there was. */
+static void show_tls(void)
+{
+    unsigned long long good = pp_json_inner_u64(&the_control.item, "tls", "successful", 0);
+    unsigned long long resumed = pp_json_inner_u64(&the_control.item, "tls", "resumed", 0);
+
+    (void)printf("%-13s%llu sessions, %llu of them resumed", "tls:", good, resumed);
+    for (int i = PP_TLS_RESULT_NONE + 1; i < PP_TLS_RESULT_COUNT; i++) {
+        const char *name_z = pp_tls_result_name((enum pp_tls_result)i);
+        unsigned long long count = pp_json_inner_u64(&the_control.item, "tls", name_z, 0);
+        if (count > 0) {
+            (void)printf("; %llu %s", count, name_z);
+        }
+    }
+    (void)printf("\n");
+}
+
 static void show_store(void)
 {
     unsigned long long all = number("store_bytes"), left = number("store_free_bytes");
@@ -89,6 +106,7 @@ static int show(void)
     put_span_z(span, number("uptime_ms"));
     (void)printf("%-13srunning for %s, pid %llu\n", "daemon:", span, number("pid"));
     show_route();
+    show_tls();
     (void)printf("%-13s%llu of %llu: %llu waiting, %llu being sent, %llu held, %llu %s\n",
                  "queue:", number("messages"), number("messages_cap"), number("waiting"),
                  number("sending"), number("held"), number("failed"),

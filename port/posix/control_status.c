@@ -45,6 +45,16 @@ static void put_smarthost(const struct pp_relay_status *s, const struct pp_confi
     pp_json_put_text(w, "last_error", pp_text_z(s->last_error), 2000);
 }
 
+static void put_tls(const struct pp_tls_counts *counts, struct pp_writer *w)
+{
+    pp_json_open(w, "tls", '{');
+    pp_json_put_u64(w, "successful", counts->successful);
+    pp_json_put_u64(w, "resumed", counts->resumed);
+    for (int i = PP_TLS_RESULT_NONE + 1; i < PP_TLS_RESULT_COUNT; i++)
+        pp_json_put_u64(w, pp_tls_result_name((enum pp_tls_result)i), counts->failed[i]);
+    pp_json_close(w, '}');
+}
+
 void pp_control_put_status(const struct pp_control_world *world, struct pp_writer *w)
 {
     struct pp_relay_status s;
@@ -56,6 +66,7 @@ void pp_control_put_status(const struct pp_control_world *world, struct pp_write
     pp_json_put_u64(w, "pid", (uint64_t)getpid());
     put_counts(&s, w);
     put_smarthost(&s, world->config, w);
+    put_tls(&s.tls, w);
     pp_json_open(w, "high_water", '{');
     pp_json_put_u64(w, "messages", s.messages_high);
     pp_json_put_u64(w, "writers", s.pool_writers_high);

@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include <mbedtls/chachapoly.h>
 #include <mbedtls/ctr_drbg.h>
 #include <mbedtls/sha256.h>
 #include <mbedtls/sha512.h>
@@ -249,4 +250,33 @@ uint64_t pp_siphash(const uint8_t key[16], const void *bytes, size_t len)
     for (int i = 0; i < 4; i++)
         sip_round(v);
     return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+enum pp_err pp_seal(const uint8_t key[32], const uint8_t nonce[PP_SEAL_NONCE_BYTES],
+                    const void *extra, size_t extra_len, void *bytes, size_t len,
+                    uint8_t tag[PP_SEAL_TAG_BYTES])
+{
+    mbedtls_chachapoly_context c;
+    mbedtls_chachapoly_init(&c);
+    int ret = mbedtls_chachapoly_setkey(&c, key);
+    if (ret == 0)
+        ret =
+            mbedtls_chachapoly_encrypt_and_tag(&c, len, nonce, extra, extra_len, bytes, bytes, tag);
+    mbedtls_chachapoly_free(&c);
+    return ret == 0 ? PP_OK : PP_ERR_STATE;
+}
+
+enum pp_err pp_unseal(const uint8_t key[32], const uint8_t nonce[PP_SEAL_NONCE_BYTES],
+                      const void *extra, size_t extra_len, void *bytes, size_t len,
+                      const uint8_t tag[PP_SEAL_TAG_BYTES])
+{
+    mbedtls_chachapoly_context c;
+    mbedtls_chachapoly_init(&c);
+    int ret = mbedtls_chachapoly_setkey(&c, key);
+    if (ret == 0)
+        ret = mbedtls_chachapoly_auth_decrypt(&c, len, nonce, extra, extra_len, tag, bytes, bytes);
+    mbedtls_chachapoly_free(&c);
+    if (ret != 0)
+        pp_wipe(bytes, len);
+    return ret == 0 ? PP_OK : PP_ERR_DAMAGED;
 }

@@ -42,6 +42,19 @@ PP_MUST_USE enum pp_err pp_hmac_sha256(const void *key, size_t key_len, const vo
 PP_MUST_USE enum pp_err pp_pbkdf2_sha256(const void *password, size_t password_len,
                                          const void *salt, size_t salt_len, uint32_t iterations,
                                          uint8_t out[PP_SHA256_BYTES]);
+/*
+ * ChaCha20-Poly1305 (RFC 8439 2.8) in place, with a key of 32 bytes and a nonce of 12 that is never
+ * used twice with it; `extra` is vouched for and not hidden. PP_ERR_STATE.
+ */
+#define PP_SEAL_NONCE_BYTES 12
+#define PP_SEAL_TAG_BYTES   16
+PP_MUST_USE enum pp_err pp_seal(const uint8_t key[32], const uint8_t nonce[PP_SEAL_NONCE_BYTES],
+                                const void *extra, size_t extra_len, void *bytes, size_t len,
+                                uint8_t tag[PP_SEAL_TAG_BYTES]);
+/* PP_ERR_DAMAGED: it is not what was sealed; `bytes` are wiped. */
+PP_MUST_USE enum pp_err pp_unseal(const uint8_t key[32], const uint8_t nonce[PP_SEAL_NONCE_BYTES],
+                                  const void *extra, size_t extra_len, void *bytes, size_t len,
+                                  const uint8_t tag[PP_SEAL_TAG_BYTES]);
 /* Are they equal? Takes as long whatever is different. */
 bool pp_equal_in_time(const void *a, const void *b, size_t len);
 /* SipHash-2-4 (Aumasson and Bernstein 2012): `key` is 16 bytes. */

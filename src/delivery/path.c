@@ -57,6 +57,8 @@ struct pp_tls_target pp_path_target(const struct pp_path *path)
         .server_z = path->reach.server[0] != '\0' ? path->reach.server : NULL,
         .tlsa = path->reach.tlsa_known ? &path->reach.tlsa : NULL,
         .tlsa_base_z = path->reach.tlsa_base[0] != '\0' ? path->reach.tlsa_base : NULL,
+        .port = path->smarthost.port,
+        .kept = path->kept,
         .inspect = path->inspect,
         .chain = path->chain,
     };
@@ -99,6 +101,8 @@ void pp_path_start(struct pp_path *path, const struct pp_path_setup *setup, pp_t
     path->hostname[w.len] = '\0';
     path->inspect = setup->inspect;
     path->chain = setup->chain;
+    path->kept = setup->kept;
+    path->clear_result = PP_TLS_RESULT_NONE;
     path->plaintext = false;
     path->clear_why[0] = '\0';
     path->on_step = setup->on_step;
@@ -205,6 +209,7 @@ static void notice_steps(struct pp_path *path)
         path->ready = true;
         if (!path->secured && path->smarthost.tls.level != PP_TLS_NONE) {
             if (!path->plaintext) {
+                path->clear_result = PP_TLS_RESULT_STARTTLS_NOT_SUPPORTED;
                 set_words(path->clear_why, sizeof(path->clear_why),
                           "the server does not offer STARTTLS");
             }
@@ -279,6 +284,25 @@ static bool may_go_without_tls(const struct pp_path *path)
            (path->failure_stage == PP_STAGE_STARTTLS || path->failure_stage == PP_STAGE_HANDSHAKE);
 }
 
+/*
+ * A server that cannot do with the session that it was offered: the session is forgotten by now,
+ * and the next handshake is a full one. Once, therefore.
+ */
+static bool may_go_without_session(const struct pp_path *path)
+{
+    const struct pp_tls_facts *facts = pp_tls_facts(&path->tls);
+
+    return path->failed && path->failure_stage == PP_STAGE_HANDSHAKE && !path->secured &&
+           facts->offered && !facts->resumed;
+}
+
+static void dial_again(struct pp_path *path)
+{
+    path->failed = path->greeted = false;
+    pp_reach_again(&path->reach);
+    path->state = PP_PATH_CONNECTING;
+}
+
 static void go_without_tls(struct pp_path *path)
 {
     char text[sizeof(path->clear_why)];
@@ -288,11 +312,12 @@ static void go_without_tls(struct pp_path *path)
     pp_put_reply(&w, &path->failure);
     text[w.len < sizeof(text) ? w.len : sizeof(text) - 1] = '\0';
     set_words(path->clear_why, sizeof(path->clear_why), text);
+    path->clear_result = path->failure_stage == PP_STAGE_HANDSHAKE
+                             ? pp_tls_facts(&path->tls)->result
+                             : PP_TLS_RESULT_STARTTLS_NOT_SUPPORTED;
     path->plaintext = true;
-    path->failed = path->greeted = false;
     path->params.wants_tls = false;
-    pp_reach_again(&path->reach);
-    path->state = PP_PATH_CONNECTING;
+    dial_again(path);
 }
 
 static bool pump_talking(struct pp_path *path, pp_time_ms now_ms)
@@ -322,6 +347,10 @@ static bool pump_talking(struct pp_path *path, pp_time_ms now_ms)
     }
     if (path->link.state == PP_LINK_CLOSED) {
         finish_talking(path, now_ms);
+        if (may_go_without_session(path)) {
+            dial_again(path);
+            return true;
+        }
         if (may_go_without_tls(path)) {
             go_without_tls(path);
             return true;

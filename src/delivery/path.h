@@ -43,7 +43,8 @@ struct pp_path_setup {
     const struct pp_timeouts *timeouts;          /* copied */
     const char *hostname_z;                      /* copied */
     bool inspect; /* any certificate will do, and after TLS nothing is said but QUIT */
-    struct pp_tls_chain *chain; /* with inspect: gets what was shown; may be NULL */
+    struct pp_tls_chain *chain;       /* with inspect: gets what was shown; may be NULL */
+    struct pp_tls_kept_session *kept; /* of this smarthost; NULL: no session is resumed */
     void (*on_step)(void *ctx, enum pp_path_step step);
     void (*on_verdict)(void *ctx, uint16_t recipient, enum pp_verdict verdict, enum pp_scope scope,
                        enum pp_stage stage, const struct pp_reply *reply);
@@ -57,12 +58,14 @@ struct pp_path {
     char hostname[PP_NAME_CAP];
     bool inspect;
     struct pp_tls_chain *chain;
+    struct pp_tls_kept_session *kept;
     void (*on_step)(void *ctx, enum pp_path_step step);
     void *ctx;
     enum pp_path_state state;
     bool greeted, secured, ready;
     bool plaintext; /* TLS failed, and the policy is content without it: none on this connection */
-    char clear_why[200]; /* why there is no TLS where the policy would have had it */
+    enum pp_tls_result clear_result; /* ... for a report */
+    char clear_why[200];             /* why there is no TLS where the policy would have had it */
     pp_time_ms started_ms;
     pp_time_ms last_write_ms;
     struct pp_reach reach;

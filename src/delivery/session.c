@@ -64,6 +64,9 @@ static void log_secured(struct pp_delivery_session *s)
     begin_line(s, &line, PP_LOG_INFO, "tls");
     pp_log_z(&line, "version", facts->version);
     pp_log_z(&line, "cipher", facts->cipher);
+    if (facts->resumed) {
+        pp_log_z(&line, "session", "resumed");
+    }
     end_line(s, &line);
     if (level >= PP_TLS_FINGERPRINT && facts->pin_index >= 0) {
         const struct pp_pin *pin = &policy->pins[facts->pin_index];
@@ -91,6 +94,38 @@ static void watch_certificate(struct pp_delivery_session *s)
 
     pp_watch_look(&s->delivery->watch, &s->path.smarthost, pp_tls_facts(&s->path.tls),
                   s->delivery->log, port->wall_s(port->ctx));
+}
+
+/* ---- counts for `pinpost status` ---- */
+
+static void count_success(struct pp_delivery_session *s)
+{
+    struct pp_tls_counts *counts = &s->delivery->tls_counts[0];
+
+    counts->successful++;
+    counts->resumed += pp_tls_facts(&s->path.tls)->resumed ? 1 : 0;
+}
+
+static void count_failure(struct pp_delivery_session *s)
+{
+    const struct pp_tls_target target = pp_path_target(&s->path);
+    enum pp_tls_result result = PP_TLS_RESULT_NONE;
+
+    switch (s->path.failure_stage) {
+    case PP_STAGE_STARTTLS:
+        result = PP_TLS_RESULT_STARTTLS_NOT_SUPPORTED;
+        break;
+    case PP_STAGE_HANDSHAKE:
+        result = pp_tls_facts(&s->path.tls)->result;
+        result = result == PP_TLS_RESULT_NONE ? PP_TLS_RESULT_VALIDATION_FAILURE : result;
+        break;
+    case PP_STAGE_TRUST:
+        result = pp_tls_why_not_result(&target);
+        break;
+    default:
+        return;
+    }
+    s->delivery->tls_counts[0].failed[result]++;
 }
 
 static void log_clear(struct pp_delivery_session *s)
@@ -130,10 +165,12 @@ static void on_step(void *ctx, enum pp_path_step step)
         end_line(s, &line);
         break;
     case PP_PATH_SECURED:
+        count_success(s);
         log_secured(s);
         watch_certificate(s);
         break;
     case PP_PATH_CLEAR:
+        s->delivery->tls_counts[0].failed[s->path.clear_result]++;
         log_clear(s);
         break;
     case PP_PATH_READY:
@@ -157,6 +194,7 @@ void pp_delivery_session_start(struct pp_delivery_session *s, struct pp_delivery
         .smarthost = &config->smarthosts[0],
         .timeouts = &config->timeouts,
         .hostname_z = config->identity.hostname,
+        .kept = config->keep_sessions != PP_KEEP_NO ? delivery->kept : NULL,
         .on_step = on_step,
         .on_verdict = pp_transfer_verdict,
         .ctx = s,
@@ -264,6 +302,7 @@ static void finish_failed(struct pp_delivery_session *s, uint32_t id, pp_time_ms
             pp_route_lost(&d->route, &backoff, id, path->failure_stage, &path->failure, now_ms);
     }
     log_failure(s, rest_ms);
+    count_failure(s);
     if (path->failure_stage == PP_STAGE_HANDSHAKE) {
         watch_certificate(s);
     }

@@ -20,6 +20,7 @@
 #include "port.h"
 #include "queue/queue.h"
 #include "queue/schedule.h"
+#include "wire/tls_kept.h"
 
 /* What all sessions of the relay share; the relay owns it. */
 struct pp_delivery {
@@ -34,7 +35,9 @@ struct pp_delivery {
     uint64_t delivered_recipients, failed_recipients;
     uint32_t tls_faults_told; /* of pp_tls_alloc_faults(): already in the log */
     uint32_t generation;      /* of the configuration: sessions of an older one take no more mail */
-    struct pp_watch watch;    /* over the smarthost's certificate */
+    struct pp_tls_kept_session *kept; /* of each smarthost; NULL: none are */
+    struct pp_tls_counts tls_counts[PP_SMARTHOSTS];
+    struct pp_watch watch; /* over the smarthost's certificate */
     bool draining;
 };
 

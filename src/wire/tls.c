@@ -463,4 +463,6 @@ void pp_tls_note_failure(struct pp_tls *tls, const char *failure_z)
     if (tls->session == NULL)
         reset(tls);
     copy_z(tls->facts.failure, sizeof tls->facts.failure, failure_z);
+    tls->facts.result =
+        failure_z[0] != '\0' ? PP_TLS_RESULT_VALIDATION_FAILURE : PP_TLS_RESULT_NONE;
 }

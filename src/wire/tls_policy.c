@@ -43,6 +43,13 @@ const char *pp_tls_why_not_connect(const struct pp_tls_target *target, bool has_
     return NULL;
 }
 
+enum pp_tls_result pp_tls_why_not_result(const struct pp_tls_target *target)
+{
+    const struct pp_tlsa_set *tlsa = target->tlsa;
+    return tlsa == NULL || tlsa->state == PP_TLSA_FAILED ? PP_TLS_RESULT_DNSSEC_INVALID
+                                                         : PP_TLS_RESULT_DANE_REQUIRED;
+}
+
 static const char *server_of(const struct pp_tls_target *target)
 {
     return target->server_z != NULL ? target->server_z : target->host_z;

@@ -10,6 +10,7 @@
 #define PP_WIRE_TLS_POLICY_H
 
 #include "config.h"
+#include "wire/tls_result.h"
 #include "wire/tlsa.h"
 
 struct pp_tls_chain;
@@ -38,6 +39,8 @@ enum pp_tls_level pp_tls_level_in_force(const struct pp_tls_target *target);
  * would be given to.
  */
 const char *pp_tls_why_not_connect(const struct pp_tls_target *target, bool has_login);
+/* What that is in a report: of a target that may not be connected to. */
+enum pp_tls_result pp_tls_why_not_result(const struct pp_tls_target *target);
 /* The name sent as SNI and shown in words; never NULL. */
 const char *pp_tls_wanted_name(const struct pp_tls_target *target);
 /* Is `name`, one of a certificate's (`*.` before it or not), a name that the policy asks for? */

@@ -160,21 +160,43 @@ static bool misses_pin(const struct pp_tls *t)
            (policy->pin_rule == PP_PIN_ALONE || t->flags == 0);
 }
 
+/* RFC 8460 4.3.2: what weighs most, where several things are held against a certificate. */
+static enum pp_tls_result result_of_flags(uint32_t flags)
+{
+    static const struct {
+        uint32_t flags;
+        enum pp_tls_result result;
+    } table[] = {
+        {MBEDTLS_X509_BADCERT_NOT_TRUSTED, PP_TLS_RESULT_CERTIFICATE_NOT_TRUSTED},
+        {MBEDTLS_X509_BADCERT_EXPIRED | MBEDTLS_X509_BADCERT_FUTURE,
+         PP_TLS_RESULT_CERTIFICATE_EXPIRED},
+        {MBEDTLS_X509_BADCERT_CN_MISMATCH, PP_TLS_RESULT_CERTIFICATE_HOST_MISMATCH},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        if ((flags & table[i].flags) != 0)
+            return table[i].result;
+    }
+    return PP_TLS_RESULT_VALIDATION_FAILURE;
+}
+
 void pp_tls_explain_trust(struct pp_tls *t)
 {
     const struct pp_tls_policy *policy = t->target.policy;
     struct pp_writer w;
+    t->facts.result = PP_TLS_RESULT_VALIDATION_FAILURE;
     pp_writer_init(&w, t->facts.failure, sizeof t->facts.failure - 1);
     t->facts.staged = pp_tls_is_staged(t);
     if (!t->facts.has_peer) {
         pp_put_z(&w, "the server showed no certificate");
     } else if (t->level >= PP_TLS_DANE) {
         put_dane(&w, t);
+        t->facts.result = PP_TLS_RESULT_TLSA_INVALID;
     } else if ((t->level == PP_TLS_FINGERPRINT && policy->pin_rule == PP_PIN_ALONE) ||
                misses_pin(t)) {
         put_pins(&w, t);
     } else {
         put_chain(&w, t);
+        t->facts.result = result_of_flags(t->flags);
         if (policy->pin_count > 0 && policy->pin_rule == PP_PIN_OR_CA)
             pp_put_z(&w, "; and no pin matches");
     }
@@ -328,5 +350,6 @@ void pp_tls_explain(struct pp_tls *t, enum pp_err err, int ret)
     }
     pp_writer_init(&w, t->facts.failure, sizeof t->facts.failure - 1);
     put_failure(&w, t, err, ret);
+    t->facts.result = PP_TLS_RESULT_VALIDATION_FAILURE;
     pp_tls_end_text(t->facts.failure, sizeof t->facts.failure, &w);
 }
