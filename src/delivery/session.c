@@ -65,7 +65,7 @@ static void log_secured(struct pp_delivery_session *s)
     pp_log_z(&line, "version", facts->version);
     pp_log_z(&line, "cipher", facts->cipher);
     if (facts->resumed) {
-        pp_log_z(&line, "session", "resumed");
+        pp_log_z(&line, "resumed", "yes");
     }
     end_line(s, &line);
     if (level >= PP_TLS_FINGERPRINT && facts->pin_index >= 0) {
