@@ -105,6 +105,11 @@
 #define PP_TLS_IDENTITY_BYTES (32 * 1024)
 #endif
 
+/* The same of the certificate and key that we show to a smarthost. 16: none. */
+#ifndef PP_TLS_CLIENT_IDENTITY_BYTES
+#define PP_TLS_CLIENT_IDENTITY_BYTES (32 * 1024)
+#endif
+
 /* Buffers of one connection. Not less than 1024 (512 of a line, 2.7 KiB of AUTH need more). */
 #ifndef PP_LINK_IN_BYTES
 #define PP_LINK_IN_BYTES 16384

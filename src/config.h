@@ -99,7 +99,7 @@ enum pp_lookup {
     PP_LOOKUP_SRV   /* _submission._tcp or _submissions._tcp of it (RFC 6186, RFC 8314 5.1) */
 };
 
-enum pp_auth { PP_AUTH_AUTO, PP_AUTH_PLAIN, PP_AUTH_LOGIN, PP_AUTH_OFF };
+enum pp_auth { PP_AUTH_AUTO, PP_AUTH_PLAIN, PP_AUTH_LOGIN, PP_AUTH_EXTERNAL, PP_AUTH_OFF };
 
 struct pp_smarthost_config {
     char name[64]; /* of the section, "" for [smarthost] */
@@ -114,7 +114,8 @@ struct pp_smarthost_config {
     char user[PP_NAME_CAP];
     char password[PP_SECRET_CAP];
     char password_file[PP_PATH_CAP];
-    uint8_t family; /* 0 both, 4, 6 */
+    char client_certificate_file[PP_PATH_CAP], client_key_file[PP_PATH_CAP]; /* PEM; both or none */
+    uint8_t family;                                                          /* 0 both, 4, 6 */
     enum pp_lookup lookup;
 };
 

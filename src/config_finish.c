@@ -24,6 +24,25 @@ static enum pp_err check_login(const struct pp_smarthost_config *host,
                                struct pp_config_error *error)
 {
     bool has_password = host->password[0] != '\0' || host->password_file[0] != '\0';
+    bool has_certificate = host->client_certificate_file[0] != '\0';
+    if (has_certificate != (host->client_key_file[0] != '\0'))
+        return refuse(error, has_certificate
+                                 ? "[smarthost] client_key_file: is missing, but "
+                                   "client_certificate_file is given"
+                                 : "[smarthost] client_certificate_file: is missing, but "
+                                   "client_key_file is given");
+    if (has_certificate && host->tls.level == PP_TLS_NONE)
+        return refuse(error, "[smarthost] policy: none shows no client_certificate_file");
+    if (host->auth == PP_AUTH_EXTERNAL && !has_certificate)
+        return refuse(error, "[smarthost] client_certificate_file: is missing, but auth = external "
+                             "logs in with it");
+    if (host->auth == PP_AUTH_EXTERNAL && host->tls.level == PP_TLS_MAY)
+        return refuse(error, "[smarthost] policy: may could come without TLS, and then auth = "
+                             "external is no login; choose encrypt or better");
+    if (host->auth == PP_AUTH_EXTERNAL && has_password)
+        return refuse(error, "[smarthost] password: auth = external needs none; remove it");
+    if (host->auth == PP_AUTH_EXTERNAL)
+        return PP_OK;
     if (host->user[0] == '\0' && has_password)
         return refuse(error, "[smarthost] user: is missing, but a password is given");
     if (host->user[0] == '\0' && (host->auth == PP_AUTH_PLAIN || host->auth == PP_AUTH_LOGIN))

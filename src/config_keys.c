@@ -58,11 +58,9 @@ static const struct pp_config_word new_pins[] = {
     {"wait", PP_NEW_PIN_WAIT}, {"send", PP_NEW_PIN_SEND}, {NULL, 0}};
 static const struct pp_config_word keep_sessions[] = {
     {"no", PP_KEEP_NO}, {"memory", PP_KEEP_MEMORY}, {"flash", PP_KEEP_FLASH}, {NULL, 0}};
-static const struct pp_config_word auths[] = {{"auto", PP_AUTH_AUTO},
-                                              {"plain", PP_AUTH_PLAIN},
-                                              {"login", PP_AUTH_LOGIN},
-                                              {"off", PP_AUTH_OFF},
-                                              {NULL, 0}};
+static const struct pp_config_word auths[] = {
+    {"auto", PP_AUTH_AUTO},         {"plain", PP_AUTH_PLAIN}, {"login", PP_AUTH_LOGIN},
+    {"external", PP_AUTH_EXTERNAL}, {"off", PP_AUTH_OFF},     {NULL, 0}};
 static const struct pp_config_word yes_no[] = {{"yes", 1}, {"no", 0}, {NULL, 0}};
 static const struct pp_config_word lookups[] = {
     {"host", PP_LOOKUP_HOST}, {"mx", PP_LOOKUP_MX}, {"srv", PP_LOOKUP_SRV}, {NULL, 0}};
@@ -118,7 +116,7 @@ static const struct pp_config_key keys[] = {
     {"smarthost", "ciphers", PP_CONFIG_CIPHERS, HOST(tls.ciphers), 0, 0, NULL,
      NULL, "all", "Ciphers, to narrow the choice."},
     {"smarthost", "auth", PP_CONFIG_WORD, HOST(auth), 0, 0, auths,
-     "auto", NULL, "Login mechanism; auto takes the best that the server offers."},
+     "auto", NULL, "Login mechanism; auto takes the best that the server offers. external: the client certificate is the login."},
     {"smarthost", "auth_without_tls", PP_CONFIG_WORD, HOST(auth_without_tls), 0, 0, yes_no,
      "no", NULL, "With policy = none or may: send the password in the clear. With dane: log in where there are no TLSA records."},
     {"smarthost", "user", PP_CONFIG_TEXT, HOST(user), 0, 0, NULL,
@@ -127,6 +125,10 @@ static const struct pp_config_key keys[] = {
      NULL, NULL, "Its password. The configuration file must then be unreadable for others (chmod 600)."},
     {"smarthost", "password_file", PP_CONFIG_PATH, HOST(password_file), 0, 0, NULL,
      NULL, NULL, "A file whose first line is the password; unreadable for others (chmod 600)."},
+    {"smarthost", "client_certificate_file", PP_CONFIG_PATH, HOST(client_certificate_file), 0, 0, NULL,
+     NULL, NULL, "Our own certificate, with its chain (PEM): shown to a server that asks for one. Read again when the daemon gets SIGHUP, or when it changes."},
+    {"smarthost", "client_key_file", PP_CONFIG_PATH, HOST(client_key_file), 0, 0, NULL,
+     NULL, NULL, "Its key (PEM, RSA from 2048 bits or P-256 or P-384); unreadable for others (chmod 600)."},
     {"smarthost", "family", PP_CONFIG_WORD, HOST(family), 0, 0, families,
      "any", NULL, "Which addresses of the server are tried."},
     {"smarthost", "lookup", PP_CONFIG_WORD, HOST(lookup), 0, 0, lookups,

@@ -186,6 +186,11 @@ PP_MUST_USE enum pp_err pp_password_verifier(struct pp_text password, uint32_t i
 PP_MUST_USE enum pp_err pp_identity_set(const char *cert, size_t cert_len, const char *key,
                                         size_t key_len, char *words, size_t cap);
 
+/* The same for what is shown to the smarthost, with client_certificate_file; to be given after
+ * pp_relay_start() or pp_trust_init() too. `cert_len` 0: none any more. */
+PP_MUST_USE enum pp_err pp_client_identity_set(const char *cert, size_t cert_len, const char *key,
+                                               size_t key_len, char *words, size_t cap);
+
 /* CA certificates for relay and probe: PEM text in pieces between begin and end (wire/tls.h has the
  * details). */
 void pp_trust_begin(void);

@@ -30,7 +30,17 @@ enum pp_err pp_password_verifier(struct pp_text password, uint32_t iterations, s
 enum pp_err pp_identity_set(const char *cert, size_t cert_len, const char *key, size_t key_len,
                             char *words, size_t cap)
 {
-    return pp_tls_identity_set(cert, cert_len, key, key_len, words, cap);
+    return pp_tls_identity_set(PP_TLS_AS_SERVER, cert, cert_len, key, key_len, words, cap);
+}
+
+enum pp_err pp_client_identity_set(const char *cert, size_t cert_len, const char *key,
+                                   size_t key_len, char *words, size_t cap)
+{
+    if (cert_len == 0) {
+        pp_tls_identity_drop(PP_TLS_AS_CLIENT);
+        return PP_OK;
+    }
+    return pp_tls_identity_set(PP_TLS_AS_CLIENT, cert, cert_len, key, key_len, words, cap);
 }
 
 void pp_trust_begin(void)

@@ -149,13 +149,14 @@ static void show_listener(const struct pp_config *config, const struct pp_listen
 }
 
 /* As the daemon would use them. */
-static int check_identity(const struct pp_cmd_context *context)
+static int check_identity(const struct pp_cmd_context *context, bool client)
 {
     static struct pp_identity_file file;
     static struct pp_posix_port posix;
     char words[PP_PATH_CAP + 400];
 
-    if (!pp_identity_file_wanted(&context->config)) {
+    file = (struct pp_identity_file){.client = client};
+    if (!pp_identity_file_wanted(&file, &context->config)) {
         return EX_OK;
     }
     enum pp_err err = pp_identity_file_read(&file, &context->config, words, sizeof(words));
@@ -170,7 +171,7 @@ static int check_identity(const struct pp_cmd_context *context)
         pp_cmd_say(context, "%s: %s", context->config_path_z, words);
         return EX_CONFIG;
     }
-    (void)printf("  %-11s %s\n", "certificate", words);
+    (void)printf("  %-11s %s%s\n", "certificate", client ? "for the smarthost: " : "", words);
     return EX_OK;
 }
 
@@ -272,7 +273,7 @@ int pp_cmd_check(struct pp_cmd_context *context, int argc, char **argv)
     if (check_cas(context) != EX_OK) {
         status = EX_CONFIG;
     }
-    if (check_identity(context) != EX_OK) {
+    if (check_identity(context, false) != EX_OK || check_identity(context, true) != EX_OK) {
         status = EX_CONFIG;
     }
     warn(&context->config);

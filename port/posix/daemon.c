@@ -67,17 +67,23 @@ static void restore_trust(struct pp_daemon *d)
 }
 
 /* A renewed certificate. What was in force stays where something is wrong with it. */
-static void reread_identity(struct pp_daemon *d)
+static void reread_one(struct pp_daemon *d, struct pp_identity_file *file)
 {
     char words[PP_PATH_CAP + 400];
-    enum pp_err err = pp_identity_file_read(&d->identity, &d->context->config, words, sizeof words);
+    enum pp_err err = pp_identity_file_read(file, &d->context->config, words, sizeof words);
 
     if (err == PP_OK)
-        err = pp_identity_file_apply(&d->identity, words, sizeof words);
+        err = pp_identity_file_apply(file, words, sizeof words);
     if (err != PP_OK)
         log_words(d, PP_LOG_ERROR, "certificate_kept", "error", words);
     else if (words[0] != '\0')
         log_words(d, PP_LOG_INFO, "certificate_read", "certificate", words);
+}
+
+static void reread_identities(struct pp_daemon *d)
+{
+    reread_one(d, &d->identity);
+    reread_one(d, &d->client_identity);
 }
 
 static void reread(struct pp_daemon *d)
@@ -99,7 +105,7 @@ static void reread(struct pp_daemon *d)
         log_words(d, PP_LOG_ERROR, "config_kept", "words",
                   "the configuration from before stays in force");
         pp_config_wipe(&d->candidate);
-        reread_identity(d);
+        reread_identities(d);
         return;
     }
     keep_fixed(d, config);
@@ -110,7 +116,7 @@ static void reread(struct pp_daemon *d)
     d->log.level = config->log.level;
     pp_posix_port_log_to_syslog(&d->posix, config->log.target == PP_LOG_SYSLOG);
     pp_relay_configure(d->relay, config);
-    reread_identity(d);
+    reread_identities(d);
     log_words(d, PP_LOG_INFO, "config_reread", "file", d->context->config_path_z);
 }
 
@@ -160,8 +166,11 @@ void pp_daemon_loop(struct pp_daemon *d)
         uint64_t next_ms = turn(d);
         next_ms = pp_time_min(next_ms, pp_drop_turn(&d->drop, now_ms(d)));
         if (pp_identity_file_changed(&d->identity, &d->context->config, now_ms(d)))
-            reread_identity(d);
+            reread_one(d, &d->identity);
+        if (pp_identity_file_changed(&d->client_identity, &d->context->config, now_ms(d)))
+            reread_one(d, &d->client_identity);
         next_ms = pp_time_min(next_ms, d->identity.look_at_ms);
+        next_ms = pp_time_min(next_ms, d->client_identity.look_at_ms);
         d->posix.port.wait(d->posix.port.ctx, next_ms);
     }
     drain(d);

@@ -26,7 +26,7 @@ struct pp_daemon {
     struct pp_flash_device flash;
     struct pp_daemon_socket submit_socket, control_socket;
     struct pp_tcp_listeners tcp;
-    struct pp_identity_file identity;
+    struct pp_identity_file identity, client_identity;
     struct pp_dovecot dovecot; /* with [server] auth_socket */
     struct pp_relay *relay;    /* NULL until it runs */
     struct pp_log log;

@@ -131,6 +131,9 @@ static int open_world(struct pp_daemon *d)
         err = pp_trust_file_load(&d->context->config, words, sizeof words);
     if (err == PP_OK)
         err = pp_identity_file_read(&d->identity, &d->context->config, words, sizeof words);
+    d->client_identity.client = true;
+    if (err == PP_OK)
+        err = pp_identity_file_read(&d->client_identity, &d->context->config, words, sizeof words);
     if (err != PP_OK) {
         pp_cmd_say(d->context, "%s", words);
         return exit_code(err);
@@ -162,6 +165,8 @@ static int start_relay(struct pp_daemon *d)
     }
     char words[PP_PATH_CAP + 400];
     err = pp_identity_file_apply(&d->identity, words, sizeof words);
+    if (err == PP_OK)
+        err = pp_identity_file_apply(&d->client_identity, words, sizeof words);
     if (err != PP_OK) {
         pp_cmd_say(d->context, "%s", words);
         return EX_CONFIG;

@@ -1,5 +1,5 @@
 /*
- * identity_file.c - the relay server's certificate and key, from their files
+ * identity_file.c - certificates and keys of our own, from their files
  *
  * Job:      see identity_file.h.
  */
@@ -16,8 +16,21 @@
 
 #define LOOK_EVERY_MS 10000
 
-bool pp_identity_file_wanted(const struct pp_config *config)
+static const char *certificate_of(const struct pp_identity_file *f, const struct pp_config *config)
 {
+    return f->client ? config->smarthosts[0].client_certificate_file
+                     : config->server.certificate_file;
+}
+
+static const char *key_of(const struct pp_identity_file *f, const struct pp_config *config)
+{
+    return f->client ? config->smarthosts[0].client_key_file : config->server.key_file;
+}
+
+bool pp_identity_file_wanted(const struct pp_identity_file *f, const struct pp_config *config)
+{
+    if (f->client)
+        return config->smarthost_count > 0 && certificate_of(f, config)[0] != '\0';
     for (uint32_t i = 0; i < config->listener_count; i++) {
         if (config->listeners[i].tls != PP_LISTENER_TLS_NONE)
             return true;
@@ -68,7 +81,7 @@ static enum pp_err read_one(const char *key_z, const char *path_z, const struct 
     if (fd >= 0)
         close(fd);
     if (err != PP_OK)
-        snprintf(words, cap, "[server] %s: %s: %s", key_z, path_z, why_z);
+        snprintf(words, cap, "%s: %s: %s", key_z, path_z, why_z);
     return err;
 }
 
@@ -77,13 +90,15 @@ enum pp_err pp_identity_file_read(struct pp_identity_file *f, const struct pp_co
 {
     words[0] = '\0';
     f->cert_len = f->key_len = 0;
-    if (!pp_identity_file_wanted(config))
+    if (!pp_identity_file_wanted(f, config))
         return PP_OK;
-    enum pp_err err = read_one("certificate", config->server.certificate_file, NULL, f->cert,
-                               &f->cert_len, &f->changed[0], words, cap);
+    enum pp_err err = read_one(
+        f->client ? "[smarthost] client_certificate_file" : "[server] certificate",
+        certificate_of(f, config), NULL, f->cert, &f->cert_len, &f->changed[0], words, cap);
     return err != PP_OK ? err
-                        : read_one("key", config->server.key_file, config, f->key, &f->key_len,
-                                   &f->changed[1], words, cap);
+                        : read_one(f->client ? "[smarthost] client_key_file" : "[server] key",
+                                   key_of(f, config), config, f->key, &f->key_len, &f->changed[1],
+                                   words, cap);
 }
 
 enum pp_err pp_identity_file_apply(struct pp_identity_file *f, char *words, size_t cap)
@@ -91,12 +106,15 @@ enum pp_err pp_identity_file_apply(struct pp_identity_file *f, char *words, size
     char what[300] = "";
 
     words[0] = '\0';
-    if (f->cert_len == 0)
+    if (f->cert_len == 0 && !f->client)
         return PP_OK;
-    enum pp_err err = pp_identity_set(f->cert, f->cert_len, f->key, f->key_len, what, sizeof what);
+    enum pp_err err = (f->client ? pp_client_identity_set : pp_identity_set)(
+        f->cert, f->cert_len, f->key, f->key_len, what, sizeof what);
+    const char *whose_z =
+        f->client ? "[smarthost] client certificate and key: " : "[server] certificate and key: ";
     pp_wipe(f->key, sizeof f->key);
     f->key_len = f->cert_len = 0;
-    snprintf(words, cap, "%s%s", err == PP_OK ? "" : "[server] certificate and key: ", what);
+    snprintf(words, cap, "%s%s", err == PP_OK ? "" : whose_z, what);
     return err;
 }
 
@@ -112,13 +130,13 @@ static bool differs(const char *path_z, const struct timespec *before)
 bool pp_identity_file_changed(struct pp_identity_file *f, const struct pp_config *config,
                               uint64_t now_ms)
 {
-    if (!pp_identity_file_wanted(config)) {
+    if (!pp_identity_file_wanted(f, config)) {
         f->look_at_ms = UINT64_MAX;
         return false;
     }
     if (now_ms < f->look_at_ms && f->look_at_ms != UINT64_MAX)
         return false;
     f->look_at_ms = now_ms + LOOK_EVERY_MS;
-    return differs(config->server.certificate_file, &f->changed[0]) ||
-           differs(config->server.key_file, &f->changed[1]);
+    return differs(certificate_of(f, config), &f->changed[0]) ||
+           differs(key_of(f, config), &f->changed[1]);
 }

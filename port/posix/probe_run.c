@@ -8,9 +8,26 @@
 #include <errno.h>
 #include <string.h>
 
+#include "identity_file.h"
 #include "posix_port.h"
 
 static struct pp_posix_port the_port; /* too large for the stack */
+static struct pp_identity_file the_identity = {.client = true};
+
+/* After the generator was seeded: the key is tried. */
+static int load_identity(const struct pp_cmd_context *context)
+{
+    char words[PP_PATH_CAP + 400];
+    enum pp_err err = pp_identity_file_read(&the_identity, &context->config, words, sizeof(words));
+
+    if (err == PP_OK) {
+        err = pp_identity_file_apply(&the_identity, words, sizeof(words));
+    }
+    if (err != PP_OK) {
+        pp_cmd_say(context, "%s", words);
+    }
+    return err == PP_OK ? EX_OK : EX_CONFIG;
+}
 
 static void shorten(uint32_t *ms)
 {
@@ -49,6 +66,10 @@ int pp_probe_run(struct pp_cmd_context *context, bool inspect, pp_probe_step_fn 
         pp_cmd_say(context, "cannot begin: %s", pp_err_text(err));
         pp_posix_port_close(&the_port);
         return EX_SOFTWARE;
+    }
+    if (load_identity(context) != EX_OK) {
+        pp_posix_port_close(&the_port);
+        return EX_CONFIG;
     }
     while (pp_probe_turn(&next_ms)) {
         port->wait(port->ctx, next_ms);

@@ -58,6 +58,7 @@ struct pp_tls_target pp_path_target(const struct pp_path *path)
         .tlsa = path->reach.tlsa_known ? &path->reach.tlsa : NULL,
         .tlsa_base_z = path->reach.tlsa_base[0] != '\0' ? path->reach.tlsa_base : NULL,
         .port = path->smarthost.port,
+        .show_certificate = path->smarthost.client_certificate_file[0] != '\0',
         .kept = path->kept,
         .inspect = path->inspect,
         .chain = path->chain,
@@ -72,7 +73,8 @@ static bool wants_starttls(const struct pp_path *path)
 
 static bool has_login(const struct pp_path *path)
 {
-    return path->smarthost.user[0] != '\0' && path->smarthost.auth != PP_AUTH_OFF;
+    return path->smarthost.auth == PP_AUTH_EXTERNAL ||
+           (path->smarthost.user[0] != '\0' && path->smarthost.auth != PP_AUTH_OFF);
 }
 
 /* Only MAY, which dane without records is too, does without. */
@@ -117,6 +119,7 @@ void pp_path_start(struct pp_path *path, const struct pp_path_setup *setup, pp_t
         .encrypted = wants_implicit_tls(path),
         .auth = path->smarthost.auth,
         .auth_without_tls = path->smarthost.auth_without_tls,
+        .has_certificate = path->smarthost.client_certificate_file[0] != '\0',
         .user_z = path->smarthost.user,
         .password_z = path->smarthost.password,
         .timeouts = &path->timeouts,

@@ -54,7 +54,8 @@ struct pp_smtp_params {
     bool encrypted;         /* implicit TLS is on already */
     enum pp_auth auth;
     bool auth_without_tls; /* asked for by name in the configuration */
-    const char *user_z;    /* empty: no login */
+    bool has_certificate;  /* ... of our own, shown in TLS: EXTERNAL is a login */
+    const char *user_z;    /* empty: no login but that */
     const char *password_z;
     const struct pp_timeouts *timeouts;
     /* One call a recipient of the current message, in any order, each once, before EVENT_DONE or

@@ -30,6 +30,7 @@ static const struct keyword keywords[] = {
 static const struct keyword mechanisms[] = {
     {"PLAIN", CAPABILITY(auth_plain)},
     {"LOGIN", CAPABILITY(auth_login)},
+    {"EXTERNAL", CAPABILITY(auth_external)},
     {"SCRAM-SHA-256", CAPABILITY(auth_scram_sha256)},
     {"OAUTHBEARER", CAPABILITY(auth_oauthbearer)},
     {"XOAUTH2", CAPABILITY(auth_xoauth2)},

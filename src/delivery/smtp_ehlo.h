@@ -16,7 +16,8 @@
 /* What the server announced after the last EHLO that counts. */
 struct pp_smtp_capabilities {
     bool esmtp, starttls, pipelining, eight_bit_mime, size, smtputf8, enhanced_codes, dsn, chunking;
-    bool auth, auth_plain, auth_login, auth_scram_sha256, auth_oauthbearer, auth_xoauth2;
+    bool auth, auth_plain, auth_login, auth_external, auth_scram_sha256, auth_oauthbearer,
+        auth_xoauth2;
     uint64_t size_limit; /* 0: none stated */
 };
 

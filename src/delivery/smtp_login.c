@@ -18,10 +18,33 @@
 #define REPEATED_LEN 12
 #define REPEATED_MIN 4 /* shorter ones are in many words */
 
-enum mechanism { MECHANISM_NONE, MECHANISM_PLAIN, MECHANISM_LOGIN, MECHANISM_CANCEL };
+enum mechanism {
+    MECHANISM_NONE,
+    MECHANISM_EXTERNAL,
+    MECHANISM_PLAIN,
+    MECHANISM_LOGIN,
+    MECHANISM_CANCEL
+};
 /* Answers that a mechanism gives in all; a challenge beyond them is cancelled. */
-static const uint8_t mechanism_answers[] = {
-    [MECHANISM_NONE] = 0, [MECHANISM_PLAIN] = 1, [MECHANISM_LOGIN] = 2, [MECHANISM_CANCEL] = 0};
+static const uint8_t mechanism_answers[] = {[MECHANISM_NONE] = 0,
+                                            [MECHANISM_EXTERNAL] = 1,
+                                            [MECHANISM_PLAIN] = 1,
+                                            [MECHANISM_LOGIN] = 2,
+                                            [MECHANISM_CANCEL] = 0};
+
+/* RFC 4422 A: as whom the certificate's owner wants to act; nothing: as himself (RFC 4954 4). */
+static enum pp_err put_external(const struct pp_smtp_client *c, struct pp_writer *w, uint8_t *step)
+{
+    if (*step == 0) {
+        pp_put_z(w, "AUTH EXTERNAL ");
+    }
+    *step = 1;
+    if (c->params.auth == PP_AUTH_EXTERNAL && c->params.user_z[0] != '\0') {
+        return pp_sasl_login(w, c->params.user_z);
+    }
+    pp_put_z(w, "=");
+    return PP_OK;
+}
 
 /* The text of the answer due now; PLAIN's goes along with AUTH where that line stays short. */
 static enum pp_err put_auth_line(struct pp_smtp_client *c, struct pp_writer *w, uint8_t *step)
@@ -30,6 +53,8 @@ static enum pp_err put_auth_line(struct pp_smtp_client *c, struct pp_writer *w, 
 
     if (c->mechanism == MECHANISM_CANCEL) {
         pp_put_z(w, "*");
+    } else if (c->mechanism == MECHANISM_EXTERNAL) {
+        err = put_external(c, w, step);
     } else if (c->mechanism == MECHANISM_PLAIN) {
         if (*step == 0) {
             pp_put_z(w, "AUTH PLAIN ");
@@ -71,29 +96,27 @@ bool pp_smtp_say_auth(struct pp_smtp_client *c, struct pp_buf *out, pp_time_ms n
     return said;
 }
 
-bool pp_smtp_login_wanted(const struct pp_smtp_client *c)
+/* In TLS, where it was shown. */
+static bool may_use_certificate(const struct pp_smtp_client *c)
 {
-    return c->params.auth != PP_AUTH_OFF && pp_text_z(c->params.user_z).len > 0;
+    return c->params.has_certificate && c->encrypted && c->capabilities.auth_external &&
+           (c->params.auth == PP_AUTH_AUTO || c->params.auth == PP_AUTH_EXTERNAL);
 }
 
-void pp_smtp_start_login(struct pp_smtp_client *c, pp_time_ms now_ms)
+bool pp_smtp_login_wanted(const struct pp_smtp_client *c)
+{
+    if (c->params.auth == PP_AUTH_EXTERNAL) {
+        return true;
+    }
+    return c->params.auth != PP_AUTH_OFF &&
+           (pp_text_z(c->params.user_z).len > 0 || may_use_certificate(c));
+}
+
+static void choose_password(struct pp_smtp_client *c, pp_time_ms now_ms)
 {
     const struct pp_smtp_capabilities *can = &c->capabilities;
     enum pp_auth auth = c->params.auth;
 
-    c->stage = PP_STAGE_AUTH;
-    if (!c->encrypted && !c->params.auth_without_tls) {
-        pp_smtp_fail(c, PP_ERR_TRUST, NULL,
-                     "the password is not sent without TLS; use a TLS level above none", true,
-                     now_ms);
-        return;
-    }
-    if (!can->auth) {
-        pp_smtp_fail(c, PP_ERR_UNSUPPORTED, NULL,
-                     "the server offers no login here; check the port (587 or 465), or set no user",
-                     true, now_ms);
-        return;
-    }
     if (can->auth_plain && (auth == PP_AUTH_AUTO || auth == PP_AUTH_PLAIN)) {
         c->mechanism = MECHANISM_PLAIN;
     } else if (can->auth_login && (auth == PP_AUTH_AUTO || auth == PP_AUTH_LOGIN)) {
@@ -106,6 +129,30 @@ void pp_smtp_start_login(struct pp_smtp_client *c, pp_time_ms now_ms)
                      true, now_ms);
         return;
     }
+    c->auth_step = 0;
+    pp_smtp_enter(c, PP_SMTP_AWAIT_AUTH_REPLY, now_ms);
+}
+
+void pp_smtp_start_login(struct pp_smtp_client *c, pp_time_ms now_ms)
+{
+    c->stage = PP_STAGE_AUTH;
+    if (!c->encrypted && !c->params.auth_without_tls) {
+        pp_smtp_fail(c, PP_ERR_TRUST, NULL,
+                     "the password is not sent without TLS; use a TLS level above none", true,
+                     now_ms);
+        return;
+    }
+    if (!c->capabilities.auth) {
+        pp_smtp_fail(c, PP_ERR_UNSUPPORTED, NULL,
+                     "the server offers no login here; check the port (587 or 465), or set no user",
+                     true, now_ms);
+        return;
+    }
+    if (!may_use_certificate(c)) {
+        choose_password(c, now_ms);
+        return;
+    }
+    c->mechanism = MECHANISM_EXTERNAL;
     c->auth_step = 0;
     pp_smtp_enter(c, PP_SMTP_AWAIT_AUTH_REPLY, now_ms);
 }
@@ -172,6 +219,9 @@ void pp_smtp_on_auth_reply(struct pp_smtp_client *c, const struct pp_reply *repl
         pp_smtp_enter(c, PP_SMTP_AWAIT_MESSAGE, now_ms);
     } else if (reply->code < 400) {
         pp_smtp_fail(c, PP_ERR_SYNTAX, reply, "an unlawful reply to AUTH", false, now_ms);
+    } else if (reply->code / 100 == 5 && c->mechanism == MECHANISM_EXTERNAL &&
+               c->params.user_z[0] != '\0' && c->params.password_z[0] != '\0') {
+        choose_password(c, now_ms); /* it knows another way, and so do we */
     } else if (reply->code == 504 && c->mechanism == MECHANISM_PLAIN &&
                c->params.auth == PP_AUTH_AUTO && c->capabilities.auth_login) {
         c->mechanism = MECHANISM_LOGIN;
@@ -179,7 +229,10 @@ void pp_smtp_on_auth_reply(struct pp_smtp_client *c, const struct pp_reply *repl
         pp_smtp_enter(c, PP_SMTP_AWAIT_AUTH_REPLY, now_ms);
     } else {
         pp_smtp_fail(c, PP_ERR_DENIED, reply,
-                     reply->code / 100 == 5 ? "login refused: check user and password" : NULL, true,
-                     now_ms);
+                     reply->code / 100 != 5 ? NULL
+                     : c->mechanism == MECHANISM_EXTERNAL
+                         ? "login refused: check the certificate"
+                         : "login refused: check user and password",
+                     true, now_ms);
     }
 }

@@ -170,6 +170,9 @@ static enum pp_err set_up_client(struct pp_tls *t)
                               MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_PSK_EPHEMERAL
                         : MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL);
     narrow(t);
+    if (t->identity != NULL &&
+        mbedtls_ssl_conf_own_cert(&s->conf, &t->identity->chain, &t->identity->key) != 0)
+        return PP_ERR_DRY;
     err = pp_tls_start(t);
     if (err == PP_OK)
         err = pp_tls_set_trust(t);
@@ -235,6 +238,12 @@ enum pp_err pp_tls_open(struct pp_tls *tls, const struct pp_tls_target *target,
     err = set_host(tls, pp_tls_wanted_name(target));
     if (err != PP_OK)
         return err;
+    if (target->show_certificate)
+        tls->identity = pp_tls_identity_take(PP_TLS_AS_CLIENT);
+    if (target->show_certificate && tls->identity == NULL) {
+        pp_tls_note_failure(tls, "the client certificate is not loaded");
+        return PP_ERR_STATE;
+    }
     pp_tls_arena_begin(&tls->arena, tls->memory, tls->memory_bytes);
     struct pp_tls_arena *before = pp_tls_arena_select(&tls->arena);
     err = set_up_client(tls);
@@ -313,7 +322,7 @@ static enum pp_err handshake(struct pp_tls *t)
         return PP_ERR_LATER;
     if (ret != 0) {
         enum pp_err err = handshake_error(t, ret);
-        if (t->is_server && t->arena.dry > 0)
+        if (t->identity != NULL && t->arena.dry > 0)
             pp_tls_identity_repair(t->identity);
         look_further(t);
         if (t->io_error == 0)

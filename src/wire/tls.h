@@ -84,6 +84,28 @@ PP_MUST_USE enum pp_err pp_ca_feed(const char *bytes, size_t len); /* PP_ERR_TOO
  * counted. */
 PP_MUST_USE enum pp_err pp_ca_end(uint32_t *count, uint32_t *skipped);
 
+/* ---- who we are ---- */
+/* The certificate that we show as a server, and the one as a client of a smarthost. */
+enum pp_tls_role { PP_TLS_AS_SERVER, PP_TLS_AS_CLIENT };
+/*
+ * The certificate chain and its key, PEM, in one piece each (`cert_len`, `key_len` without a NUL),
+ * parsed and held against each other, used from the next handshake on: connections under way keep
+ * what they began with. RSA of 2048 bits or more, or ECDSA on P-256 or P-384. PP_ERR_SYNTAX (not
+ * PEM), PP_ERR_UNSUPPORTED (the key, or one behind a password), PP_ERR_STATE (the key is not the
+ * certificate's, which stands first; or there is no randomness yet: pp_crypto_seed()),
+ * PP_ERR_TOO_BIG (PP_TLS_IDENTITY_BYTES, PP_TLS_CLIENT_IDENTITY_BYTES), PP_ERR_BUSY (connections
+ * still use the two before); then what was in force stays, and `words` (`cap` bytes) says what is
+ * wrong. On PP_OK it gets subject and date: "CN=..., until 2027-01-01".
+ */
+PP_MUST_USE enum pp_err pp_tls_identity_set(enum pp_tls_role role, const char *cert,
+                                            size_t cert_len, const char *key, size_t key_len,
+                                            char *words, size_t cap);
+/* Forget it. Connections under way keep it. */
+void pp_tls_identity_drop(enum pp_tls_role role);
+bool pp_tls_identity_known(enum pp_tls_role role);
+/* Until when the certificate in force is valid, seconds since 1970; 0: there is none. */
+int64_t pp_tls_identity_expiry_s(enum pp_tls_role role);
+/* ---- as a client ---- */
 /*
  * Begin as a client. An IP address as host is matched against IP subject alternative names and
  * sends no SNI. What `target` points to is used until pp_tls_close(). PP_ERR_SYNTAX (host name),
@@ -92,19 +114,6 @@ PP_MUST_USE enum pp_err pp_ca_end(uint32_t *count, uint32_t *skipped);
 PP_MUST_USE enum pp_err pp_tls_open(struct pp_tls *tls, const struct pp_tls_target *target,
                                     const struct pp_tls_io *io);
 /* ---- as a server ---- */
-/*
- * The certificate chain and its key, PEM, in one piece each (`cert_len`, `key_len` without a NUL),
- * parsed and held against each other, used from the next handshake on: connections under way keep
- * what they began with. RSA of 2048 bits or more, or ECDSA on P-256 or P-384. PP_ERR_SYNTAX (not
- * PEM), PP_ERR_UNSUPPORTED (the key, or one behind a password), PP_ERR_STATE (the key is not the
- * certificate's, which stands first; or there is no randomness yet: pp_crypto_seed()),
- * PP_ERR_TOO_BIG (PP_TLS_IDENTITY_BYTES), PP_ERR_BUSY (connections still use the two before); then
- * what was in force stays, and `words` (`cap` bytes) says what is wrong. On PP_OK it gets subject
- * and date: "CN=..., until 2027-01-01".
- */
-PP_MUST_USE enum pp_err pp_tls_identity_set(const char *cert, size_t cert_len, const char *key,
-                                            size_t key_len, char *words, size_t cap);
-bool pp_tls_identity_known(void);
 /*
  * Begin as a server: TLS 1.2 and 1.3, forward-secret AEAD suites (by our order under TLS 1.2);
  * tickets, whose keys are this process's own and change each day. `ask_certificate`: a client's

@@ -1,12 +1,12 @@
 /*
- * tls_identity.c - the certificate and key with which we are a server
+ * tls_identity.c - certificate and key of our own: as a server, and as a smarthost's client
  *
  * Job:      parse both, hold them against each other, and keep them until the last connection that
  *           began with them is gone.
- * Not here: reading the files (the port), handshakes (wire/tls_server.c).
+ * Not here: reading the files (the port), handshakes (wire/tls.c, wire/tls_server.c).
  * Follows:  RFC 7468 (PEM), RFC 5280; RFC 9325 4.1 for the keys
  *
- * There is room for two: one for new handshakes, and the one before.
+ * There is room for two of each: one for new handshakes, and the one before.
  *
  * The library keeps values in an RSA key that it computes with first use (blinding, Montgomery
  * constants) and changes with each. Made in a handshake they would lie in the arena of a connection
@@ -27,13 +27,36 @@
 #define RSA_BITS_MIN 2048
 #define SUBJECT_MAX  100
 
+#define LEAST_BYTES 1024 /* with less, a build has no room for any */
+
 _Static_assert(PP_TLS_IDENTITY_BYTES % PP_TLS_ALIGN == 0,
                "PP_TLS_IDENTITY_BYTES: make it a multiple of 16");
+_Static_assert(PP_TLS_CLIENT_IDENTITY_BYTES % PP_TLS_ALIGN == 0,
+               "PP_TLS_CLIENT_IDENTITY_BYTES: make it a multiple of 16");
 
-static struct {
+static _Alignas(PP_TLS_ALIGN) uint8_t server_memory[2][PP_TLS_IDENTITY_BYTES];
+static _Alignas(PP_TLS_ALIGN) uint8_t client_memory[2][PP_TLS_CLIENT_IDENTITY_BYTES];
+
+static struct identities {
     struct pp_tls_identity both[2];
     struct pp_tls_identity *current; /* NULL: none */
-} identities;
+    const char *size_z;
+} identities[2] = {
+    [PP_TLS_AS_SERVER] = {.both = {{.role = PP_TLS_AS_SERVER,
+                                    .memory = server_memory[0],
+                                    .memory_bytes = sizeof server_memory[0]},
+                                   {.role = PP_TLS_AS_SERVER,
+                                    .memory = server_memory[1],
+                                    .memory_bytes = sizeof server_memory[1]}},
+                          .size_z = "PP_TLS_IDENTITY_BYTES"},
+    [PP_TLS_AS_CLIENT] = {.both = {{.role = PP_TLS_AS_CLIENT,
+                                    .memory = client_memory[0],
+                                    .memory_bytes = sizeof client_memory[0]},
+                                   {.role = PP_TLS_AS_CLIENT,
+                                    .memory = client_memory[1],
+                                    .memory_bytes = sizeof client_memory[1]}},
+                          .size_z = "PP_TLS_CLIENT_IDENTITY_BYTES"},
+};
 
 /* What is wrong, for the caller of pp_tls_identity_set(). */
 struct verdict {
@@ -53,14 +76,14 @@ static void drop(struct pp_tls_identity *i)
     mbedtls_pk_free(&i->key);
     (void)pp_tls_arena_select(before);
     (void)pp_tls_arena_end(&i->arena);
-    pp_wipe(i->memory, sizeof i->memory);
+    pp_wipe(i->memory, i->memory_bytes);
     i->loaded = false;
 }
 
 /* A copy that ends with a NUL, as the library wants PEM; NULL: no room. */
-static char *copy_text(const char *text, size_t len)
+static char *copy_text(const struct pp_tls_identity *i, const char *text, size_t len)
 {
-    if (len >= PP_TLS_IDENTITY_BYTES)
+    if (len >= i->memory_bytes)
         return NULL;
     char *copy = mbedtls_calloc(1, len + 1);
     if (copy != NULL)
@@ -70,7 +93,7 @@ static char *copy_text(const char *text, size_t len)
 
 static struct verdict read_chain(struct pp_tls_identity *i, const char *pem, size_t len)
 {
-    char *text = copy_text(pem, len);
+    char *text = copy_text(i, pem, len);
     if (text == NULL)
         return (struct verdict){PP_ERR_TOO_BIG, "the certificate chain is too long", 0};
     bool is_pem = strstr(text, "-----BEGIN CERTIFICATE-----") != NULL;
@@ -95,7 +118,7 @@ static bool is_unsupported(int ret)
 
 static struct verdict read_key(struct pp_tls_identity *i, const char *pem, size_t len)
 {
-    char *text = copy_text(pem, len);
+    char *text = copy_text(i, pem, len);
     if (text == NULL)
         return (struct verdict){PP_ERR_TOO_BIG, "the key is too long", 0};
     bool is_pem = strstr(text, "PRIVATE KEY-----") != NULL;
@@ -169,8 +192,8 @@ void pp_tls_identity_repair(struct pp_tls_identity *identity)
     int ret = warm_up(&identity->key);
     (void)pp_tls_arena_select(before);
     /* It worked once with the same memory; without randomness nothing else works either. */
-    if (ret != 0 && identities.current == identity)
-        identities.current = NULL;
+    if (ret != 0 && identities[identity->role].current == identity)
+        identities[identity->role].current = NULL;
 }
 
 /* The arena of `i` is selected. */
@@ -193,7 +216,8 @@ static struct verdict read_both(struct pp_tls_identity *i, const char *cert, siz
     return v;
 }
 
-static void say(char *words, size_t cap, const struct verdict *v, const mbedtls_x509_crt *leaf)
+static void say(char *words, size_t cap, const struct verdict *v, const char *size_z,
+                const mbedtls_x509_crt *leaf)
 {
     struct pp_writer w;
     if (cap == 0)
@@ -214,8 +238,11 @@ static void say(char *words, size_t cap, const struct verdict *v, const mbedtls_
         pp_put_u64_pad(&w, (uint64_t)leaf->valid_to.day, 2);
     } else {
         pp_put_z(&w, v->words_z);
-        if (v->err == PP_ERR_TOO_BIG)
-            pp_put_z(&w, " (PP_TLS_IDENTITY_BYTES of the build)");
+        if (v->err == PP_ERR_TOO_BIG) {
+            pp_put_z(&w, " (");
+            pp_put_z(&w, size_z);
+            pp_put_z(&w, " of the build)");
+        }
         if (v->library != 0) {
             const char *high_z = mbedtls_high_level_strerr(v->library);
             pp_put_z(&w, ": ");
@@ -228,7 +255,7 @@ static void say(char *words, size_t cap, const struct verdict *v, const mbedtls_
 static struct verdict renew(struct pp_tls_identity *i, const char *cert, size_t cert_len,
                             const char *key, size_t key_len)
 {
-    pp_tls_arena_begin(&i->arena, i->memory, sizeof i->memory);
+    pp_tls_arena_begin(&i->arena, i->memory, i->memory_bytes);
     struct pp_tls_arena *before = pp_tls_arena_select(&i->arena);
     mbedtls_x509_crt_init(&i->chain);
     mbedtls_pk_init(&i->key);
@@ -239,53 +266,71 @@ static struct verdict renew(struct pp_tls_identity *i, const char *cert, size_t 
     return v;
 }
 
-enum pp_err pp_tls_identity_set(const char *cert, size_t cert_len, const char *key, size_t key_len,
-                                char *words, size_t cap)
+enum pp_err pp_tls_identity_set(enum pp_tls_role role, const char *cert, size_t cert_len,
+                                const char *key, size_t key_len, char *words, size_t cap)
 {
-    struct pp_tls_identity *old = identities.current;
-    struct pp_tls_identity *fresh = &identities.both[old == &identities.both[0] ? 1 : 0];
+    struct identities *all = &identities[role];
+    struct pp_tls_identity *old = all->current;
+    struct pp_tls_identity *fresh = &all->both[old == &all->both[0] ? 1 : 0];
     if (old == NULL && fresh->loaded)
-        fresh = &identities.both[1];
+        fresh = &all->both[1];
     struct verdict v = good;
     uint8_t byte;
-    if (PP_INTAKE_TLS == 0)
-        v = (struct verdict){PP_ERR_UNSUPPORTED, "this build is no TLS server", 0};
+    if ((role == PP_TLS_AS_SERVER && PP_INTAKE_TLS == 0) || fresh->memory_bytes < LEAST_BYTES)
+        v = (struct verdict){PP_ERR_UNSUPPORTED,
+                             role == PP_TLS_AS_SERVER ? "this build is no TLS server"
+                                                      : "this build shows no certificate",
+                             0};
     else if (fresh->loaded)
         v = (struct verdict){PP_ERR_BUSY, "connections still use the certificate before the last",
                              0};
     else if (pp_random(&byte, sizeof byte) != PP_OK)
         v = (struct verdict){PP_ERR_STATE, "there is no randomness yet to check the key with", 0};
     if (v.err != PP_OK) {
-        say(words, cap, &v, NULL);
+        say(words, cap, &v, all->size_z, NULL);
         return v.err;
     }
     v = renew(fresh, cert, cert_len, key, key_len);
-    say(words, cap, &v, &fresh->chain);
+    say(words, cap, &v, all->size_z, &fresh->chain);
     if (v.err != PP_OK) {
         drop(fresh);
         return v.err;
     }
-    identities.current = fresh;
+    all->current = fresh;
     if (old != NULL && old->users == 0)
         drop(old);
     return PP_OK;
 }
 
-bool pp_tls_identity_known(void)
+void pp_tls_identity_drop(enum pp_tls_role role)
 {
-    return identities.current != NULL;
+    struct pp_tls_identity *old = identities[role].current;
+    identities[role].current = NULL;
+    if (old != NULL && old->users == 0)
+        drop(old);
 }
 
-struct pp_tls_identity *pp_tls_identity_take(void)
+bool pp_tls_identity_known(enum pp_tls_role role)
 {
-    if (identities.current != NULL)
-        identities.current->users++;
-    return identities.current;
+    return identities[role].current != NULL;
+}
+
+int64_t pp_tls_identity_expiry_s(enum pp_tls_role role)
+{
+    const struct pp_tls_identity *i = identities[role].current;
+    return i != NULL ? pp_tls_seconds(&i->chain.valid_to) : 0;
+}
+
+struct pp_tls_identity *pp_tls_identity_take(enum pp_tls_role role)
+{
+    if (identities[role].current != NULL)
+        identities[role].current->users++;
+    return identities[role].current;
 }
 
 void pp_tls_identity_release(struct pp_tls_identity *identity)
 {
     identity->users--;
-    if (identity->users == 0 && identity != identities.current)
+    if (identity->users == 0 && identity != identities[identity->role].current)
         drop(identity);
 }

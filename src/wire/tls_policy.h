@@ -25,6 +25,7 @@ struct pp_tls_target {
     const struct pp_tlsa_set *tlsa; /* NULL: nobody asked */
     const char *tlsa_base_z;        /* the name that they were asked for; NULL: host_z */
     uint16_t port;
+    bool show_certificate;            /* our own as a client, where the server asks for it */
     struct pp_tls_kept_session *kept; /* resumed where it fits, and kept anew; NULL: neither */
     bool inspect; /* any certificate is accepted and only facts are wanted (`pinpost pin`): nothing
                      may be sent but QUIT */

@@ -97,6 +97,7 @@ static enum pp_err bind(const struct pp_tls *t, uint8_t out[32])
 {
     const struct pp_tls_target *target = &t->target;
     struct binding b = {{0}, PP_OK};
+    uint8_t own[32];
     mix_text(&b, "pinpost: a kept TLS session 1");
     mix_text(&b, target->host_z);
     mix_text(&b, target->server_z);
@@ -107,6 +108,12 @@ static enum pp_err bind(const struct pp_tls *t, uint8_t out[32])
     mix_policy(&b, target->policy);
     mix_records(&b, target->tlsa);
     mix(&b, pp_tls_ca_digest(), 32);
+    mix_number(&b, t->identity != NULL);
+    if (t->identity != NULL && b.err == PP_OK) {
+        const mbedtls_x509_buf *raw = &t->identity->chain.raw;
+        b.err = pp_sha256(raw->p, raw->len, own);
+        mix(&b, own, sizeof own);
+    }
     memcpy(out, b.digest, 32);
     return b.err;
 }

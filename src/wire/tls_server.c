@@ -86,7 +86,7 @@ enum pp_err pp_tls_open_server(struct pp_tls *tls, bool ask_certificate, const s
         return err;
     tls->is_server = true;
     tls->asks_certificate = ask_certificate;
-    tls->identity = pp_tls_identity_take();
+    tls->identity = pp_tls_identity_take(PP_TLS_AS_SERVER);
     if (tls->identity == NULL) {
         pp_tls_note_failure(tls, "no certificate is loaded");
         return PP_ERR_STATE;

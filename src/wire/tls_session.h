@@ -37,11 +37,13 @@ struct pp_tls_session {
 /* A certificate chain and its key; connections hold the one that they began with. */
 struct pp_tls_identity {
     bool loaded;
+    enum pp_tls_role role;
     uint32_t users; /* connections */
     mbedtls_x509_crt chain;
     mbedtls_pk_context key;
     struct pp_tls_arena arena;
-    _Alignas(PP_TLS_ALIGN) uint8_t memory[PP_TLS_IDENTITY_BYTES];
+    uint8_t *memory;
+    size_t memory_bytes;
 };
 
 /* ---- tls.c: what client and server open with; the slot's arena is selected ---- */
@@ -56,7 +58,7 @@ int pp_tls_random(void *unused, unsigned char *out, size_t len);
 
 /* ---- tls_identity.c ---- */
 /* The one in force, held until it is released; NULL: none. */
-struct pp_tls_identity *pp_tls_identity_take(void);
+struct pp_tls_identity *pp_tls_identity_take(enum pp_tls_role role);
 void pp_tls_identity_release(struct pp_tls_identity *identity);
 /* A connection ran out of memory, maybe in the middle of a signature. While it is still open. */
 void pp_tls_identity_repair(struct pp_tls_identity *identity);

@@ -15,7 +15,7 @@
 #include "wire/tls_alloc.h"
 
 struct pp_tls_session;  /* mbedTLS's part, inside the arena */
-struct pp_tls_identity; /* a server's certificate and key */
+struct pp_tls_identity; /* a certificate and key of our own */
 
 struct pp_tls {
     struct pp_tls_session *session; /* NULL: closed */
@@ -42,7 +42,7 @@ struct pp_tls {
     int flaw_depth;       /* whose dates or signature failed, -1 none */
     char flaw_date[24];   /* of that certificate */
     char flaw_name[100];
-    struct pp_tls_identity *identity; /* of a server, held while it is open */
+    struct pp_tls_identity *identity; /* ours, held while it is open; NULL: none */
     bool is_server;
     bool asks_certificate; /* a server's: of the client */
     struct pp_tls_arena arena;

@@ -149,11 +149,12 @@ static void test_identity(void **state)
         if (err != cases[i].err || strstr(words, cases[i].words) == NULL)
             fail_msg("%s with %s%s: %d, %s", cases[i].chain, cases[i].key, cases[i].suffix,
                      (int)err, words);
-        assert_true(pp_tls_identity_known());
+        assert_true(pp_tls_identity_known(PP_TLS_AS_SERVER));
         assert_int_equal(visit(&m, false), PP_OK);
         assert_int_equal(pp_tls_alloc_faults(), 0);
     }
-    assert_int_equal(pp_tls_identity_set("no", 2, "no", 2, NULL, 0), PP_ERR_SYNTAX);
+    assert_int_equal(pp_tls_identity_set(PP_TLS_AS_SERVER, "no", 2, "no", 2, NULL, 0),
+                     PP_ERR_SYNTAX);
 }
 
 /* Cut at any place, it is refused and leaves nothing. */
@@ -165,16 +166,20 @@ static void test_identity_cut(void **state)
     size_t key_len = load("below", ".key", key, sizeof key);
     size_t one = (size_t)(strstr(chain, "-----END") - chain);
     for (size_t cut = 0; cut < one; cut += 7) {
-        assert_int_not_equal(pp_tls_identity_set(chain, cut, key, key_len, words, sizeof words),
-                             PP_OK);
+        assert_int_not_equal(
+            pp_tls_identity_set(PP_TLS_AS_SERVER, chain, cut, key, key_len, words, sizeof words),
+            PP_OK);
         assert_true(words[0] != '\0');
     }
     for (size_t cut = 0; cut + 10 < key_len; cut += 3)
-        assert_int_not_equal(pp_tls_identity_set(chain, chain_len, key, cut, words, sizeof words),
-                             PP_OK);
+        assert_int_not_equal(
+            pp_tls_identity_set(PP_TLS_AS_SERVER, chain, chain_len, key, cut, words, sizeof words),
+            PP_OK);
     /* Words in any room. */
     for (size_t cap = 1; cap < sizeof words; cap++) {
-        assert_int_equal(pp_tls_identity_set(chain, chain_len, key, key_len, words, cap), PP_OK);
+        assert_int_equal(
+            pp_tls_identity_set(PP_TLS_AS_SERVER, chain, chain_len, key, key_len, words, cap),
+            PP_OK);
         assert_true(strlen(words) < cap);
     }
     assert_int_equal(pp_tls_alloc_faults(), 0);

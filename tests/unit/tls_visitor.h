@@ -223,7 +223,8 @@ static inline enum pp_err set_identity(const char *chain, const char *key, const
     size_t key_len = load(key, key_suffix, secret, sizeof secret);
     /* What stands behind is not the caller's. */
     certificates[cert_len] = secret[key_len] = 'x';
-    return pp_tls_identity_set(certificates, cert_len, secret, key_len, words, cap);
+    return pp_tls_identity_set(PP_TLS_AS_SERVER, certificates, cert_len, secret, key_len, words,
+                               cap);
 }
 
 static inline void use_identity(const char *name)
