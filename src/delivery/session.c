@@ -174,9 +174,11 @@ static void on_step(void *ctx, enum pp_path_step step)
         log_clear(s);
         break;
     case PP_PATH_READY:
-        if (s->path.smarthost.user[0] != '\0' && s->path.smarthost.auth != PP_AUTH_OFF) {
+        if (s->path.client.logged_in) {
             begin_line(s, &line, PP_LOG_INFO, "authenticated");
-            pp_log_z(&line, "user", s->path.smarthost.user);
+            pp_log_z(&line, "user",
+                     s->path.smarthost.user[0] != '\0' ? s->path.smarthost.user
+                                                       : "of the client certificate");
             end_line(s, &line);
         }
         pp_route_up(&s->delivery->route);

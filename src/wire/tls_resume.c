@@ -93,7 +93,7 @@ static void mix_records(struct binding *b, const struct pp_tlsa_set *tlsa)
     }
 }
 
-static enum pp_err bind(const struct pp_tls *t, uint8_t out[32])
+enum pp_err pp_tls_resume_binding(const struct pp_tls *t, uint8_t out[32])
 {
     const struct pp_tls_target *target = &t->target;
     struct binding b = {{0}, PP_OK};
@@ -129,7 +129,7 @@ static bool is_young(int64_t since_ms, uint32_t limit_s)
 static bool counts_here(const struct pp_tls *t, const struct pp_tls_kept_session *kept)
 {
     uint8_t binding[32];
-    return bind(t, binding) == PP_OK &&
+    return pp_tls_resume_binding(t, binding) == PP_OK &&
            pp_compare_constant_time(binding, kept->binding, sizeof binding) == 0 &&
            is_young(kept->kept_at_ms, kept->lifetime_s) &&
            is_young(kept->facts.verified_at_ms, PP_TLS_KEPT_MAX_S) &&
@@ -305,7 +305,7 @@ void pp_tls_resume_keep(struct pp_tls *t)
     const struct pp_tls_kept_facts facts = facts_of(t);
     pp_tls_kept_forget(kept);
     size_t len = save(session, kept->session, sizeof kept->session);
-    if (len == 0 || bind(t, kept->binding) != PP_OK) {
+    if (len == 0 || pp_tls_resume_binding(t, kept->binding) != PP_OK) {
         pp_wipe(kept->session, sizeof kept->session);
         return;
     }

@@ -64,6 +64,8 @@ void pp_tls_identity_release(struct pp_tls_identity *identity);
 void pp_tls_identity_repair(struct pp_tls_identity *identity);
 
 /* ---- tls_resume.c: the slot's arena is selected ---- */
+/* What a session of this connection counts for; `t` is open. PP_ERR_STATE, PP_ERR_TOO_BIG. */
+PP_MUST_USE enum pp_err pp_tls_resume_binding(const struct pp_tls *t, uint8_t out[32]);
 /* Offer the target's kept session where it counts for this connection, and else forget it. */
 void pp_tls_resume_offer(struct pp_tls *t);
 /* After a handshake that the library calls good: was it without a certificate, by what we kept? */

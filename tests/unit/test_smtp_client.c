@@ -50,6 +50,7 @@ struct dialogue {
     const char *envid; /* NULL: "" */
     uint8_t notify[4];
     const char *orcpt[4]; /* NULL: "" */
+    bool has_certificate;
     bool wants_tls, encrypted, auth_without_tls, body_8bit, smtputf8;
     bool leave; /* lost at the end of the script */
     bool no_message;
@@ -250,6 +251,7 @@ static void start(struct world *w, const struct dialogue *d, size_t split, size_
                                     .encrypted = d->encrypted,
                                     .auth = d->auth,
                                     .auth_without_tls = d->auth_without_tls,
+                                    .has_certificate = d->has_certificate,
                                     .user_z = d->user != NULL ? d->user : "",
                                     .password_z = d->password != NULL ? d->password : "",
                                     .timeouts = &timeouts,
@@ -428,6 +430,74 @@ static const struct dialogue dialogues[] = {
                      "C: *\n"
                      "S: 501 cancelled\n" QUIT,
      .failure = "auth 501 cancelled; login given up: the server asked for more"},
+    {.name = "a certificate is the login, where it is one",
+     .no_message = true,
+     .encrypted = true,
+     .has_certificate = true,
+     .script = HELLO "S: 250-mx\n"
+                     "S: 250 AUTH PLAIN EXTERNAL\n"
+                     "C: AUTH EXTERNAL =\n"
+                     "S: 235 ok\n" QUIT},
+    {.name = "a certificate alone, and no login with it",
+     .no_message = true,
+     .encrypted = true,
+     .has_certificate = true,
+     .script = HELLO "S: 250-mx\n"
+                     "S: 250 AUTH PLAIN LOGIN\n" QUIT},
+    {.name = "a certificate before a password",
+     .no_message = true,
+     .encrypted = true,
+     .has_certificate = true,
+     .user = "test",
+     .password = "1234",
+     .script = HELLO "S: 250-mx\n"
+                     "S: 250 AUTH PLAIN EXTERNAL\n"
+                     "C: AUTH EXTERNAL =\n"
+                     "S: 535 5.7.8 unknown\n"
+                     "C: AUTH PLAIN AHRlc3QAMTIzNA==\n"
+                     "S: 235 ok\n" QUIT},
+    {.name = "EXTERNAL asked for by name, as somebody",
+     .no_message = true,
+     .encrypted = true,
+     .has_certificate = true,
+     .auth = PP_AUTH_EXTERNAL,
+     .user = "test",
+     .script = HELLO "S: 250-mx\n"
+                     "S: 250 AUTH EXTERNAL\n"
+                     "C: AUTH EXTERNAL dGVzdA==\n"
+                     "S: 535 5.7.8 no\n" QUIT,
+     .failure = "auth 535 5.7.8 no; login refused: check the certificate"},
+    {.name = "EXTERNAL and a challenge: no second answer",
+     .no_message = true,
+     .encrypted = true,
+     .has_certificate = true,
+     .auth = PP_AUTH_EXTERNAL,
+     .script = HELLO "S: 250-mx\n"
+                     "S: 250 AUTH EXTERNAL\n"
+                     "C: AUTH EXTERNAL =\n"
+                     "S: 334 \n"
+                     "C: *\n"
+                     "S: 501 cancelled\n" QUIT,
+     .failure = "auth 501 cancelled; login given up: the server asked for more"},
+    {.name = "EXTERNAL asked for by name and not offered: no other",
+     .no_message = true,
+     .encrypted = true,
+     .has_certificate = true,
+     .auth = PP_AUTH_EXTERNAL,
+     .user = "test",
+     .password = "1234",
+     .script = HELLO "S: 250-mx\n"
+                     "S: 250 AUTH PLAIN LOGIN\n" QUIT,
+     .failure = "auth the server does not offer the configured login mechanism"},
+    {.name = "no EXTERNAL where no certificate is shown",
+     .no_message = true,
+     .encrypted = true,
+     .user = "test",
+     .password = "1234",
+     .script = HELLO "S: 250-mx\n"
+                     "S: 250 AUTH EXTERNAL PLAIN\n"
+                     "C: AUTH PLAIN AHRlc3QAMTIzNA==\n"
+                     "S: 235 ok\n" QUIT},
     {.name = "endless challenges end the session",
      .no_message = true,
      .encrypted = true,
