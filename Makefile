@@ -123,7 +123,7 @@ again := $(MAKE) --no-print-directory PINPOST_SETUP=done
 
 # ---- Commands ----
 
-.PHONY: help all run test test-unit test-asan test-scenario test-interop fuzz soak lint format size \
+.PHONY: help all run test test-unit test-asan test-scenario test-interop fuzz soak lint format size tls-memory \
         bench-flash bench-relay bench-tools install clean distclean cleanroom program unit fuzzers lwip bench FORCE
 
 help: ## this list
@@ -184,6 +184,10 @@ format: ## rewrite our sources with clang-format
 
 size: all ## RAM by owner and code by room, of the host build
 	@tools/size.py build/host
+
+tls-memory: ## the memory of TLS handshakes by certificate, version and level, as a table
+	+@$(again) VARIANT=host unit
+	@build/host/tests/unit/test_tls_arena --print
 
 bench-flash: ## tables of what mail in flash costs; fails when a goal is missed
 	+@$(again) VARIANT=host bench

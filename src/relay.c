@@ -166,6 +166,7 @@ void pp_relay_configure(struct pp_relay *r, const struct pp_config *config)
     r->log.level = config->log.level;
     pp_queue_set_limits(&r->queue, &limits);
     pp_relay_add_kept_pin(r);
+    r->own_look_at_ms = 0;
     pp_access_configure(&r->server.access, &r->config);
     pp_resolver_configure(&r->resolver, &r->config.dns);
     r->delivery.generation++;

@@ -1,7 +1,7 @@
 /*
  * relay_watch.c - tells what the smarthost's certificate gives cause to, and accepts a new pin
  *
- * Job:      hand in the mails that delivery/watch wrote; keep the key that somebody accepted beside
+ * Job:      hand in the mails that delivery/watch wrote; log our own certificates' end in time; keep the key that somebody accepted beside
  *           the mail, and put it beside the configuration's pins.
  * Not here: when there is cause (delivery/watch.c), how values lie in flash (store/kv.h).
  *
@@ -94,8 +94,50 @@ enum pp_err pp_pin_accept(struct pp_relay *r, struct pp_writer *w)
     return PP_OK;
 }
 
+/* ---- our own certificates ---- */
+
+#define DAY_S         INT64_C(86400)
+#define LOOK_EVERY_MS (60u * 60 * 1000)
+
+static void warn_of_own(struct pp_relay *r, enum pp_tls_role role, int64_t wall_s)
+{
+    int64_t expiry_s = pp_tls_identity_expiry_s(role), *said_s = &r->own_expiry_said_s[role];
+    struct pp_log_line line;
+    char text[32];
+    struct pp_writer w;
+
+    if (expiry_s == 0 || wall_s < PP_WALL_FLOOR_S ||
+        expiry_s >= wall_s + PP_WATCH_EXPIRY_DAYS * DAY_S ||
+        (*said_s != 0 && wall_s >= *said_s && wall_s < *said_s + DAY_S)) {
+        return;
+    }
+    *said_s = wall_s;
+    pp_writer_init(&w, text, sizeof(text));
+    pp_put_wall(&w, expiry_s);
+    pp_log_begin(&line, &r->log, PP_LOG_WARN, 0, "own_certificate_expires");
+    pp_log_z(&line, "shown_to",
+             role == PP_TLS_AS_SERVER ? "clients of the relay" : "the smarthost");
+    pp_log_text(&line, expiry_s < wall_s ? "expired" : "expires", pp_writer_text(&w));
+    pp_log_z(&line, "action", "renew it; the new one is read when the file changes");
+    pp_log_end(&line);
+}
+
+/* Once a day each, from 14 days before the end on. */
+static void look_at_own(struct pp_relay *r)
+{
+    pp_time_ms now_ms = r->port->now_ms(r->port->ctx);
+
+    if (now_ms < r->own_look_at_ms) {
+        return;
+    }
+    r->own_look_at_ms = pp_time_add(now_ms, LOOK_EVERY_MS);
+    warn_of_own(r, PP_TLS_AS_SERVER, r->port->wall_s(r->port->ctx));
+    warn_of_own(r, PP_TLS_AS_CLIENT, r->port->wall_s(r->port->ctx));
+}
+
 void pp_relay_tell(struct pp_relay *r)
 {
+    look_at_own(r);
     for (size_t i = 0; i < PP_WATCH_KINDS; i++) {
         struct pp_watch_mail *mail = &r->delivery.watch.mails[i];
         const struct pp_alert alert = {.subject = pp_text_z(mail->subject),
