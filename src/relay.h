@@ -65,10 +65,10 @@ struct pp_relay {
     struct pp_delivery_session delivery_sessions[PP_DELIVERY_SESSIONS];
     struct pp_ticket fresh[PP_RELAY_FRESH];
     uint32_t fresh_count;
-    bool store_failed;       /* said so in the log */
-    pp_time_ms own_look_at_ms;   /* next look at how long our certificates are valid */
+    bool store_failed;            /* said so in the log */
+    pp_time_ms own_look_at_ms;    /* next look at how long our certificates are valid */
     int64_t own_expiry_said_s[2]; /* when it was last in the log, by enum pp_tls_role */
-    pp_time_ms expiry_at_ms; /* next look for expired messages */
+    pp_time_ms expiry_at_ms;      /* next look for expired messages */
     uint32_t expiry_cursor;
     pp_time_ms sync_at_ms; /* of what nobody waits for; PP_TIME_NEVER: nothing */
 };

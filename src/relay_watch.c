@@ -1,8 +1,9 @@
 /*
  * relay_watch.c - tells what the smarthost's certificate gives cause to, and accepts a new pin
  *
- * Job:      hand in the mails that delivery/watch wrote; log our own certificates' end in time; keep the key that somebody accepted beside
- *           the mail, and put it beside the configuration's pins.
+ * Job:      hand in the mails that delivery/watch wrote; keep the key that somebody accepted beside
+ *           the mail, and put it beside the configuration's pins; log the end of our own
+ *           certificates' validity in time.
  * Not here: when there is cause (delivery/watch.c), how values lie in flash (store/kv.h).
  *
  * What is kept is for one host: SHA-256 over its name, then the key's. With another host in the
@@ -113,7 +114,7 @@ static void warn_of_own(struct pp_relay *r, enum pp_tls_role role, int64_t wall_
     }
     *said_s = wall_s;
     pp_writer_init(&w, text, sizeof(text));
-    pp_put_wall(&w, expiry_s);
+    pp_put_date_iso(&w, expiry_s);
     pp_log_begin(&line, &r->log, PP_LOG_WARN, 0, "own_certificate_expires");
     pp_log_z(&line, "shown_to",
              role == PP_TLS_AS_SERVER ? "clients of the relay" : "the smarthost");

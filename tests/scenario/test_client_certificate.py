@@ -98,6 +98,22 @@ class ClientCertificate(Case):
             self.assertNotEqual(done.returncode, 0, done.stdout)
             self.assertIn(words, done.stderr)
 
+    def test_the_end_of_its_validity_is_told_in_time(self):
+        soon, later = self.own, certs.maker.renewed(self.own)
+        for certificate, told in ((soon, 1), (later, 0)):
+            with self.subTest(told=told):
+                relay = self.visitor(1, certificate, name=f"told{told}", start=False)
+                relay.conf["server"] = {"certificate": certificate.path, "key": certificate.key}
+                relay.conf["listener in"] = {"address": "127.0.0.1", "port": free_port(),
+                                            "networks": "127.0.0.1"}
+                relay.start()
+                relay.send()
+                relay.wait("accepted")
+                for whom in ("clients of the relay", "the smarthost"):
+                    found = relay.find("own_certificate_expires", shown_to=whom)
+                    self.assertEqual(len(found), told, relay.log())
+                relay.stop()
+
     def test_keys_against_each_other(self):
         table = [({"client_key_file": None}, b"client_key_file: is missing"),
                  ({"client_certificate_file": None}, b"client_certificate_file: is missing"),

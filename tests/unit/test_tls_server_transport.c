@@ -232,7 +232,7 @@ static void test_dry(void **state)
     (void)state;
     use_identity("aged");
     struct manner plain = {.version = V12};
-    struct pp_tls_identity *identity = pp_tls_identity_take();
+    struct pp_tls_identity *identity = pp_tls_identity_take(PP_TLS_AS_SERVER);
     uint32_t used = identity->arena.used_bytes;
     for (int v = 0; v < 2; v++) {
         struct manner m = {.version = v ? V13 : V12, .certificate = "client"};
@@ -279,7 +279,7 @@ static void test_thousand(void **state)
     (void)state;
     for (size_t i = 0; i < 2; i++) {
         use_identity(names[i]);
-        struct pp_tls_identity *identity = pp_tls_identity_take();
+        struct pp_tls_identity *identity = pp_tls_identity_take(PP_TLS_AS_SERVER);
         uint32_t used = identity->arena.used_bytes, blocks = identity->arena.blocks;
         for (size_t round = 0; round < rounds; round++) {
             bool all = false;
