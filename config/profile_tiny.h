@@ -37,8 +37,8 @@
 #define PP_LINK_OUT_BYTES 4096
 
 /* In: a peer that does not take RFC 8449's word for it may send 16 KiB, and all do. */
-#define PP_TLS_IN_BYTES           16384
-#define PP_TLS_OUT_BYTES          2048
+#define PP_TLS_IN_BYTES  16384
+#define PP_TLS_OUT_BYTES 2048
 /* 14 KiB less than on a PC, for the smaller record: 49 KiB with an RSA-4096 chain of four. */
 #define PP_TLS_ARENA_BYTES        (64 * 1024)
 #define PP_TLS_ARENA_MARGIN_BYTES (8 * 1024)

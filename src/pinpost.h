@@ -23,12 +23,12 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "base/tls_result.h"
 #include "config.h"
 #include "delivery/probe_report.h"
 #include "intake/submission.h"
 #include "port.h"
 #include "queue/ticket.h"
-#include "wire/tls_result.h"
 
 #define PP_PINPOST_VERSION "0.1.0"
 

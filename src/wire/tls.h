@@ -16,9 +16,9 @@
 
 #include "base/err.h"
 #include "base/time.h"
+#include "base/tls_result.h"
 #include "config.h"
 #include "wire/tls_policy.h"
-#include "wire/tls_result.h"
 
 /* One certificate that was shown, in the order of showing: for people. */
 struct pp_tls_shown {

@@ -9,8 +9,8 @@
 #ifndef PP_WIRE_TLS_POLICY_H
 #define PP_WIRE_TLS_POLICY_H
 
+#include "base/tls_result.h"
 #include "config.h"
-#include "wire/tls_result.h"
 #include "wire/tlsa.h"
 
 struct pp_tls_chain;

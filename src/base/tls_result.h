@@ -5,8 +5,8 @@
  * Not here: which failure is which (wire/tls_words.c), who counts (delivery/session.c).
  * Follows:  RFC 8460 4.3; those of MTA-STS are not used
  */
-#ifndef PP_WIRE_TLS_RESULT_H
-#define PP_WIRE_TLS_RESULT_H
+#ifndef PP_BASE_TLS_RESULT_H
+#define PP_BASE_TLS_RESULT_H
 
 #include <stdint.h>
 

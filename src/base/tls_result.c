@@ -3,7 +3,7 @@
  *
  * Job:      see tls_result.h.
  */
-#include "wire/tls_result.h"
+#include "base/tls_result.h"
 
 const char *pp_tls_result_name(enum pp_tls_result result)
 {
