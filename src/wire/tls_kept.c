@@ -186,7 +186,7 @@ static void get_all(struct in *in, struct pp_tls_kept_session *kept, int64_t wal
     kept->facts.until_s = (int64_t)(get_u64(in) & INT64_MAX);
     uint8_t pin = get_byte(in);
     in->bad = in->bad || pin > PP_PINS;
-    kept->facts.pin_index = (int8_t)(pin - 1);
+    kept->facts.pin_index = (int)pin - 1;
     get_bytes(in, kept->facts.certificate_sha256, 32);
     get_bytes(in, kept->facts.key_sha256, 32);
     kept->facts.begin_s = (int64_t)(get_u64(in) & INT64_MAX);

@@ -30,7 +30,7 @@ struct pp_tls_kept_facts {
     int64_t
         until_s; /* the chain is valid so long, seconds since 1970; INT64_MAX: dates are no matter
                   */
-    int8_t pin_index;
+    int pin_index;
     uint8_t certificate_sha256[32], key_sha256[32];
     int64_t begin_s, expiry_s;
     char how[PP_TLS_KEPT_TEXT], issuer[PP_TLS_KEPT_TEXT];

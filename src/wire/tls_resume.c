@@ -259,7 +259,7 @@ static struct pp_tls_kept_facts facts_of(const struct pp_tls *t)
     memset(&kept, 0, sizeof kept);
     kept.verified_at_ms = (int64_t)mbedtls_ms_time();
     kept.until_s = dates_count(t) ? t->until_s : INT64_MAX;
-    kept.pin_index = (int8_t)facts->pin_index;
+    kept.pin_index = facts->pin_index;
     memcpy(kept.certificate_sha256, facts->certificate_sha256, 32);
     memcpy(kept.key_sha256, facts->key_sha256, 32);
     kept.begin_s = facts->begin_s;

@@ -250,7 +250,7 @@ static void test_unknown(void **state)
         "[smarthost] to: unknown key; did you mean [identity] to?");
     bad("log", "colour", "x", PP_ERR_NOT_FOUND, "[log] colour: unknown key");
     assert_int_equal(set("", "host", "x"), PP_ERR_NOT_FOUND);
-    assert_non_null(strstr(error.text, "there are [identity], [smarthost], [tls]"));
+    assert_non_null(strstr(error.text, "there are [identity], [smarthost], [dns], [tls]"));
     bad("log", "a\x01\x02", "x", PP_ERR_NOT_FOUND, "[log] a\\x01\\x02: unknown key");
 }
 

@@ -106,7 +106,7 @@ static void test_sections(void **state)
         "c:4: the section's name is too long: up to 49 bytes are allowed\n");
     good(GOOD "[queue] ; comment\nsize = 6M\n");
     bad("host = x\n" GOOD,
-        "c:1: []: unknown section: there are [identity], [smarthost], [tls], [tls_policy], "
+        "c:1: []: unknown section: there are [identity], [smarthost], [dns], [tls], [tls_policy], "
         "[queue], [delivery], [listener], [user], [server], [timeouts], [log], "
         "[daemon]\n");
 }
