@@ -30,6 +30,7 @@ class Options:
     key: str = None
     minimum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
     maximum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
+    resumes: bool = False           # TLS sessions
     users: dict = dataclasses.field(default_factory=dict)
     mechanisms: tuple = ("PLAIN", "LOGIN")
     auth_before_tls: bool = False
@@ -54,6 +55,7 @@ class Smarthost:
         self.lock = threading.Condition()
         self.mails, self.commands, self.violations = [], [], []
         self.connections = 0
+        self.context = None
         self.sessions = set()
         self.listener = None
         self.mail_count = 0
@@ -98,10 +100,15 @@ class Smarthost:
             session.thread.start()
 
     def tls_context(self):
+        """A new one each time knows no session of before."""
+        if self.context is not None:
+            return self.context
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = self.options.minimum
         context.maximum_version = self.options.maximum
         context.load_cert_chain(self.options.certificate, self.options.key)
+        if self.options.resumes:
+            self.context = context
         return context
 
     def note(self, session, line):
