@@ -12,11 +12,10 @@
 #include "wire/dns_name.h"
 #include "wire/dns_record.h"
 
-#define HEADER_BYTES 12
-#define CLASS_IN     1
-#define TYPE_CNAME   5
-#define TYPE_SOA     6
-#define TYPE_OPT     41
+#define CLASS_IN   1
+#define TYPE_CNAME 5
+#define TYPE_SOA   6
+#define TYPE_OPT   41
 /* Aliases followed within one answer, and records looked at. */
 #define CHAIN_MAX   8
 #define RECORDS_MAX 256
@@ -53,14 +52,14 @@ enum pp_err pp_dns_query(uint8_t *out, size_t cap, size_t *len, uint16_t id, con
     enum pp_err err = pp_dns_name_from_text(&name, name_z);
     if (err != PP_OK)
         return err;
-    if (cap < HEADER_BYTES + (size_t)name.len + 4 + PP_DNS_EDNS_BYTES)
+    if (cap < PP_DNS_HEADER_BYTES + (size_t)name.len + 4 + PP_DNS_EDNS_BYTES)
         return PP_ERR_TOO_BIG;
-    memset(out, 0, HEADER_BYTES);
+    memset(out, 0, PP_DNS_HEADER_BYTES);
     pp_be16_put(out, id);
     pp_be16_put(out + 2, FLAG_RECURSION | FLAG_AUTHENTIC);
     pp_be16_put(out + 4, 1);  /* questions */
     pp_be16_put(out + 10, 1); /* additional */
-    uint8_t *p = out + HEADER_BYTES;
+    uint8_t *p = out + PP_DNS_HEADER_BYTES;
     memcpy(p, name.wire, name.len);
     p += name.len;
     pp_be16_put(p, (uint16_t)type);
@@ -233,10 +232,10 @@ static enum pp_err read_answer(const struct reading *reading, struct pp_dns_name
 enum pp_err pp_dns_response(const uint8_t *bytes, size_t len, uint16_t id, const char *name_z,
                             enum pp_dns_type type, struct pp_dns_answer *answer)
 {
-    struct pp_dns_cursor c = {.bytes = bytes, .len = len, .at = HEADER_BYTES};
+    struct pp_dns_cursor c = {.bytes = bytes, .len = len, .at = PP_DNS_HEADER_BYTES};
     struct pp_dns_name wanted;
     memset(answer, 0, sizeof *answer);
-    if (pp_dns_name_from_text(&wanted, name_z) != PP_OK || len < HEADER_BYTES ||
+    if (pp_dns_name_from_text(&wanted, name_z) != PP_OK || len < PP_DNS_HEADER_BYTES ||
         pp_be16_get(bytes) != id)
         return PP_ERR_STATE;
     uint16_t flags = pp_be16_get(bytes + 2), questions = pp_be16_get(bytes + 4);

@@ -12,7 +12,6 @@
 #include "wire/dns_name.h"
 
 #define FLAGS_AT       2
-#define QUESTION_AT    12
 #define FLAG_AUTHENTIC 0x0020u
 
 void pp_dns_cache_clear(struct pp_dns_cache *cache)
@@ -24,7 +23,7 @@ void pp_dns_cache_clear(struct pp_dns_cache *cache)
 /* The name and the type that a kept message answers. */
 static uint16_t question_of(const struct pp_dns_cached *slot, struct pp_dns_name *name)
 {
-    struct pp_dns_cursor c = {.bytes = slot->bytes, .len = slot->len, .at = QUESTION_AT};
+    struct pp_dns_cursor c = {.bytes = slot->bytes, .len = slot->len, .at = PP_DNS_HEADER_BYTES};
     pp_dns_read_name(&c, name);
     return pp_be16_get(slot->bytes + c.at);
 }
@@ -70,13 +69,13 @@ void pp_dns_cache_put(struct pp_dns_cache *cache, const uint8_t *bytes, size_t l
         return;
     memcpy(probe.bytes, bytes, len);
     uint16_t type = question_of(&probe, &name);
-    if (memcmp(name.wire, bytes + QUESTION_AT, name.len) != 0)
+    if (memcmp(name.wire, bytes + PP_DNS_HEADER_BYTES, name.len) != 0)
         return; /* a question that points elsewhere */
     struct pp_dns_cached *slot = find(cache, &name, type);
     if (slot == NULL)
         slot = first_to_end(cache);
     *slot = probe;
-    fold(slot->bytes + QUESTION_AT, name.len); /* each query has letters of another case */
+    fold(slot->bytes + PP_DNS_HEADER_BYTES, name.len); /* each query has letters of another case */
     slot->until_ms = pp_time_add(now_ms, (uint64_t)ttl_s * 1000);
     if (!trusted) {
         uint16_t flags = pp_be16_get(bytes + FLAGS_AT);

@@ -18,7 +18,6 @@
 #include "wire/dns_name.h"
 
 #define DNS_PORT      53
-#define QUESTION_AT   12
 #define FIRST_WAIT_MS 2000u
 /* Waits double with each round over all servers, this often. */
 #define DOUBLINGS_MAX 3
@@ -265,7 +264,7 @@ static enum pp_err read_answer(const struct pp_dns_lookup *l, const struct pp_dn
                                struct pp_dns_answer *answer)
 {
     enum pp_err err = pp_dns_response(bytes, len, q->id, l->name, q->type, answer);
-    struct pp_dns_cursor c = {.bytes = bytes, .len = len, .at = QUESTION_AT};
+    struct pp_dns_cursor c = {.bytes = bytes, .len = len, .at = PP_DNS_HEADER_BYTES};
     struct pp_dns_name asked;
     char name[PP_DNS_HOST_CAP];
     if (err != PP_ERR_TRUST || !over_tcp)

@@ -108,7 +108,7 @@ void pp_dns_read_name(struct pp_dns_cursor *c, struct pp_dns_name *name)
             if (!jumped)
                 c->at = at + 2;
             jumped = true;
-            if (target >= lowest)
+            if (target >= lowest || target < PP_DNS_HEADER_BYTES)
                 break;
             at = lowest = target;
         }

@@ -15,7 +15,8 @@
 
 #include "base/err.h"
 
-#define PP_DNS_NAME_BYTES 255 /* RFC 1035 2.3.4 */
+#define PP_DNS_NAME_BYTES   255 /* RFC 1035 2.3.4 */
+#define PP_DNS_HEADER_BYTES 12  /* of a message: the question's name follows (RFC 1035 4.1.1) */
 
 struct pp_dns_name {
     uint8_t len;
@@ -42,7 +43,8 @@ bool pp_dns_name_identical(const struct pp_dns_name *a, const struct pp_dns_name
 bool pp_dns_name_is_under(const struct pp_dns_name *name, const struct pp_dns_name *above);
 /*
  * Read a name, compressed or not. A pointer must lead to before the place where the last one led to
- * (RFC 1035 4.1.4 speaks of a prior occurrence), so there is an end to following them.
+ * (RFC 1035 4.1.4 speaks of a prior occurrence), so there is an end to following them, and never
+ * into the message's header: the id there is no name, whatever it may look like.
  */
 void pp_dns_read_name(struct pp_dns_cursor *c, struct pp_dns_name *name);
 

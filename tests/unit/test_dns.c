@@ -191,8 +191,9 @@ static void test_malformed(void **state)
     begin_answer(&m, 7, 0, "a.x", PP_DNS_A, 1);
     put_record(&m, "@12", PP_DNS_A, ip6, 16);
     assert_int_equal(read_as(&m, "a.x", PP_DNS_A, &a), PP_ERR_SYNTAX);
-    /* Pointers to themselves, to each other, forward. */
-    static const char *const loops[] = {"@21", "@22", "@23", "@400"};
+    /* Pointers to themselves, to each other, forward, into the header (its id, 7, reads as the
+     * root's name). */
+    static const char *const loops[] = {"@21", "@22", "@23", "@400", "@0", "@2", "@11"};
     for (size_t i = 0; i < sizeof loops / sizeof *loops; i++) {
         begin_answer(&m, 7, 0, "a.x", PP_DNS_A, 2);
         assert_int_equal(m.len, 21);
